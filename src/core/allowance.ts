@@ -1,0 +1,140 @@
+import { atLeastZero, negate, sum, type Account, type BudgetUnit, type Shortage } from './budget.js';
+import { NOTHING, roundUsd, type Amount } from './usage.js';
+
+/**
+ * What one call holds of its run's accounts, from reservation to settlement. Nested runs are reserved against it,
+ * so that a call that holds all that is left can still make them.
+ */
+export class Allowance implements Account {
+  private held: Amount;
+  /** Charged by the call itself while it runs. */
+  private ownCharged: Amount = NOTHING;
+  private nestedHeld: Amount = NOTHING;
+  private nestedUsed: Amount = NOTHING;
+  private settled = false;
+  private readonly waiters = new Set<() => void>();
+
+  constructor(
+    private readonly accounts: readonly Account[],
+    /** What was reserved when the call began. */
+    readonly reserved: Amount,
+    now: number,
+  ) {
+    this.held = reserved;
+    for (const account of accounts) account.take(reserved, now);
+  }
+
+  get charged(): Amount {
+    return this.ownCharged;
+  }
+
+  /** True while the call, or a nested one, holds a reservation. */
+  get isOpen(): boolean {
+    return !this.settled;
+  }
+
+  /** Counts usage of the call itself. Returns the shortage if that is more than the accounts have. */
+  charge(used: Amount, now: number): Shortage | null {
+    this.ownCharged = sum(this.ownCharged, used);
+    const missing = this.missing(NOTHING);
+    if (missing === NOTHING) return null;
+    const short = firstShortage(this.accounts, missing, now);
+    this.extend(missing, now);
+    return short;
+  }
+
+  /** Ends it: the accounts are told what the call itself used; what nested runs used is added here. */
+  close(own: Amount): void {
+    if (this.settled) return;
+    this.settled = true;
+    const used = sum(own, this.nestedUsed);
+    for (const account of this.accounts) account.settle(this.held, used);
+    this.wake();
+  }
+
+  room(now: number): Amount {
+    const free = this.free();
+    const beyond = roomOf(this.accounts, now);
+    return { tokens: free.tokens + beyond.tokens, costUsd: free.costUsd + beyond.costUsd };
+  }
+
+  shortage(need: Amount, now: number): Shortage | null {
+    const missing = this.missing(need);
+    const short = missing === NOTHING ? null : firstShortage(this.accounts, missing, now);
+    if (short === null) return null;
+    // Siblings of the nested run hold part of this allowance, and may give it back.
+    const siblings = unitOf(this.nestedHeld, short.resource) > 0;
+    return siblings ? { ...short, mayPass: true } : short;
+  }
+
+  take(need: Amount, now: number): void {
+    const missing = this.missing(need);
+    if (missing !== NOTHING) this.extend(missing, now);
+    this.nestedHeld = sum(this.nestedHeld, need);
+  }
+
+  settle(reserved: Amount, used: Amount): void {
+    this.nestedHeld = atLeastZero(sum(this.nestedHeld, negate(reserved)));
+    this.nestedUsed = sum(this.nestedUsed, used);
+    this.wake();
+  }
+
+  whenFreed(fn: () => void): () => void {
+    this.waiters.add(fn);
+    const stops = this.accounts.map((account) => account.whenFreed(fn));
+    return () => {
+      this.waiters.delete(fn);
+      for (const stop of stops) stop();
+    };
+  }
+
+  private free(): Amount {
+    const taken = sum(sum(this.ownCharged, this.nestedHeld), this.nestedUsed);
+    return atLeastZero(sum(this.held, negate(taken)));
+  }
+
+  /** How much more the accounts must give for `need` to fit; the NOTHING constant when it fits. */
+  private missing(need: Amount): Amount {
+    const taken = sum(sum(this.ownCharged, this.nestedHeld), sum(this.nestedUsed, need));
+    const missing = atLeastZero(sum(taken, negate(this.held)));
+    return missing.tokens === 0 && missing.costUsd === 0 ? NOTHING : missing;
+  }
+
+  private extend(missing: Amount, now: number): void {
+    this.held = sum(this.held, missing);
+    for (const account of this.accounts) account.take(missing, now);
+  }
+
+  private wake(): void {
+    const woken = [...this.waiters];
+    this.waiters.clear();
+    for (const wake of woken) wake();
+  }
+}
+
+/** What all accounts have room for. */
+export function roomOf(accounts: readonly Account[], now: number): Amount {
+  let tokens = Infinity;
+  let costUsd = Infinity;
+  for (const account of accounts) {
+    const room = account.room(now);
+    tokens = Math.min(tokens, room.tokens);
+    costUsd = Math.min(costUsd, room.costUsd);
+  }
+  return { tokens, costUsd: costUsd === Infinity ? costUsd : roundUsd(costUsd) };
+}
+
+/** What keeps `need` from being reserved; one that will not pass wins over one that may. */
+export function firstShortage(accounts: readonly Account[], need: Amount, now: number): Shortage | null {
+  let found: Shortage | null = null;
+  for (const account of accounts) {
+    const short = account.shortage(need, now);
+    if (short && !short.mayPass) return short;
+    found ??= short;
+  }
+  return found;
+}
+
+function unitOf(amount: Amount, unit: BudgetUnit): number {
+  return unit === 'tokens' ? amount.tokens : amount.costUsd;
+}

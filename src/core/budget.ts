@@ -1,0 +1,208 @@
+import { InvalidOptionsError } from './errors.js';
+import { NOTHING, roundUsd, type Amount } from './usage.js';
+
+/** What a budget can run out of. */
+export type BudgetUnit = 'tokens' | 'cost';
+
+export interface BudgetLimits {
+  readonly tokens?: number;
+  /** US dollars. */
+  readonly costUsd?: number;
+}
+
+export interface BudgetOptions extends BudgetLimits {
+  /** Starts anew with every such UTC period. Default: never. */
+  readonly per?: BudgetPeriod;
+  /** Share of a limit at which `budget_warning` is sent. Default 0.8. */
+  readonly warnAt?: number;
+}
+
+export type BudgetPeriod = 'minute' | 'hour' | 'day' | 'month';
+
+/** How full a budget is: the states of its chart. */
+export type BudgetLevel = 'within' | 'warned' | 'exhausted';
+
+/** What is in the way of a reservation. */
+export interface Shortage {
+  readonly resource: BudgetUnit;
+  readonly limit: number;
+  /** What would be used with the call that does not fit. */
+  readonly actual: number;
+  /** True: it may fit once calls in flight have settled. */
+  readonly mayPass: boolean;
+}
+
+/** Something calls can be reserved against: a {@link Budget}, or the allowance of an outer call. */
+export interface Account {
+  /** What is neither spent nor reserved; Infinity where there is no limit. */
+  room(now: number): Amount;
+  /** Null: `need` fits now. */
+  shortage(need: Amount, now: number): Shortage | null;
+  /** Reserves without asking; ask {@link Account.shortage} before. */
+  take(need: Amount, now: number): void;
+  /** Turns a reservation into what was used. */
+  settle(reserved: Amount, used: Amount): void;
+  /** Calls `fn` once, when something was given back. Returns how to stop waiting. */
+  whenFreed(fn: () => void): () => void;
+}
+
+/**
+ * Tokens and dollars that calls are reserved against before they are made. Give one to several runs and they share
+ * it.
+ *
+ * @throws {InvalidOptionsError} for a budget without a limit, or limits that are no positive numbers.
+ */
+export class Budget implements Account {
+  readonly limits: BudgetLimits;
+  readonly warnAt: number;
+  readonly per: BudgetPeriod | undefined;
+  private used: Amount = NOTHING;
+  private held: Amount = NOTHING;
+  private period: number | undefined;
+  private readonly waiters = new Set<() => void>();
+
+  constructor(options: BudgetOptions) {
+    const { tokens, costUsd, per, warnAt } = options;
+    checkLimit('tokens', tokens);
+    checkLimit('costUsd', costUsd);
+    if (tokens === undefined && costUsd === undefined) {
+      throw new InvalidOptionsError('A budget needs `tokens` or `costUsd`; without a limit it cannot hold anything back.');
+    }
+    if (per !== undefined && !(per in PERIODS)) {
+      throw new InvalidOptionsError(`Budget option \`per\` must be minute, hour, day or month, got ${String(per)}.`);
+    }
+    if (warnAt !== undefined && !(warnAt > 0 && warnAt <= 1)) {
+      throw new InvalidOptionsError(`Budget option \`warnAt\` must be above 0 and at most 1, got ${String(warnAt)}.`);
+    }
+    this.limits = { ...(tokens === undefined ? {} : { tokens }), ...(costUsd === undefined ? {} : { costUsd }) };
+    this.warnAt = warnAt ?? 0.8;
+    this.per = per;
+  }
+
+  /** What settled calls have used in this period. */
+  get spent(): Amount {
+    return this.used;
+  }
+
+  /** What calls in flight are reserved for. */
+  get reserved(): Amount {
+    return this.held;
+  }
+
+  room(now: number): Amount {
+    this.roll(now);
+    const { tokens = Infinity, costUsd = Infinity } = this.limits;
+    return {
+      tokens: Math.max(0, tokens - this.used.tokens - this.held.tokens),
+      costUsd: Math.max(0, roundUsd(costUsd - this.used.costUsd - this.held.costUsd)),
+    };
+  }
+
+  shortage(need: Amount, now: number): Shortage | null {
+    const room = this.room(now);
+    const { tokens, costUsd } = this.limits;
+    // With nothing left even a free call is refused: a budget that is spent stays spent.
+    if (tokens !== undefined && (need.tokens > room.tokens || room.tokens <= 0)) {
+      return judge('tokens', tokens, this.used.tokens, this.held.tokens, need.tokens);
+    }
+    if (costUsd !== undefined && (need.costUsd > room.costUsd || room.costUsd <= 0)) {
+      return judge('cost', costUsd, this.used.costUsd, this.held.costUsd, need.costUsd);
+    }
+    return null;
+  }
+
+  take(need: Amount, now: number): void {
+    this.roll(now);
+    this.held = sum(this.held, need);
+  }
+
+  settle(reserved: Amount, used: Amount): void {
+    this.held = atLeastZero(sum(this.held, negate(reserved)));
+    this.used = sum(this.used, used);
+    this.wake();
+  }
+
+  whenFreed(fn: () => void): () => void {
+    this.waiters.add(fn);
+    return () => this.waiters.delete(fn);
+  }
+
+  /** How full it is, by what is spent. */
+  level(): BudgetLevel {
+    const share = this.fullest().share;
+    if (share >= 1) return 'exhausted';
+    return share >= this.warnAt ? 'warned' : 'within';
+  }
+
+  /** The resource nearest to its limit. */
+  fullest(): { resource: BudgetUnit; limit: number; spent: number; share: number } {
+    const { tokens, costUsd } = this.limits;
+    const byTokens = describe('tokens', tokens, this.used.tokens);
+    const byCost = describe('cost', costUsd, this.used.costUsd);
+    return byTokens.share >= byCost.share ? byTokens : byCost;
+  }
+
+  private roll(now: number): void {
+    if (this.per === undefined) return;
+    const period = PERIODS[this.per](now);
+    if (this.period !== undefined && period > this.period) {
+      this.used = NOTHING;
+      this.wake();
+    }
+    this.period = period;
+  }
+
+  /** First come, first served; those who could not fit anyway sleep on while others hold reservations. */
+  private wake(): void {
+    let left = this.waiters.size;
+    for (const wake of this.waiters) {
+      if (left-- === 0 || this.isTaken()) return;
+      this.waiters.delete(wake);
+      wake();
+    }
+  }
+
+  private isTaken(): boolean {
+    const { tokens = Infinity, costUsd = Infinity } = this.limits;
+    const byTokens = this.held.tokens > 0 && this.used.tokens + this.held.tokens >= tokens;
+    const byCost = this.held.costUsd > 0 && this.used.costUsd + this.held.costUsd >= costUsd;
+    return byTokens || byCost;
+  }
+}
+
+const PERIODS: Readonly<Record<BudgetPeriod, (now: number) => number>> = {
+  minute: (now) => Math.floor(now / 60_000),
+  hour: (now) => Math.floor(now / 3_600_000),
+  day: (now) => Math.floor(now / 86_400_000),
+  month: (now) => new Date(now).getUTCFullYear() * 12 + new Date(now).getUTCMonth(),
+};
+
+function checkLimit(name: string, value: unknown): void {
+  if (value === undefined) return;
+  if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) {
+    throw new InvalidOptionsError(`Budget option \`${name}\` must be a finite number of at least 0, got ${String(value)}.`);
+  }
+}
+
+function judge(resource: BudgetUnit, limit: number, used: number, held: number, need: number): Shortage {
+  // With the calls in flight gone, would it fit?
+  const mayPass = held > 0 && used < limit && used + need <= limit + 1e-12;
+  return { resource, limit, actual: resource === 'cost' ? roundUsd(used + need) : used + need, mayPass };
+}
+
+function describe(resource: BudgetUnit, limit: number | undefined, spent: number) {
+  const share = limit === undefined ? -1 : limit === 0 ? 1 : spent / limit;
+  return { resource, limit: limit ?? Infinity, spent, share };
+}
+
+export function sum(a: Amount, b: Amount): Amount {
+  return { tokens: a.tokens + b.tokens, costUsd: roundUsd(a.costUsd + b.costUsd) };
+}
+
+export function negate(a: Amount): Amount {
+  return { tokens: -a.tokens, costUsd: -a.costUsd };
+}
+
+export function atLeastZero(a: Amount): Amount {
+  return { tokens: Math.max(0, a.tokens), costUsd: Math.max(0, a.costUsd) };
+}

@@ -1,0 +1,430 @@
+import * as z from 'zod';
+import { Budget, type BudgetLimits } from './budget.js';
+import { InvalidOptionsError } from './errors.js';
+import type { Jitter } from './backoff.js';
+import type { BreakerWindow, FailureThreshold } from './breaker-window.js';
+import type { Verdict } from './classify.js';
+import type { RunEvent } from './events.js';
+import { toJson, NotJson, type JsonObject } from './json.js';
+
+/** What a run may use: tokens, dollars, milliseconds. A {@link Budget} given instead is shared by its runs. */
+export interface RunBudget extends BudgetLimits {
+  /** Milliseconds; the lower of it and `timeoutMs` counts. */
+  readonly ms?: number;
+}
+
+/** Options of one run (the ancestor's `OrchestrationConfig`). */
+export interface OrchestrationOptions {
+  /** Steps or replicates of this run at a time. Default 10. */
+  maxParallel?: number;
+  /** The run's deadline, in milliseconds from its start. Default: none. */
+  timeoutMs?: number;
+  budget?: RunBudget | Budget;
+  /** Whether `delta` events are passed on. Default false. */
+  streaming?: boolean;
+  /** Runs with the same key and request are executed once. */
+  idempotencyKey?: string;
+  /** At most 128 characters. Default: 32 hex digits. */
+  traceId?: string;
+  /** Default: the run's id. */
+  requestId?: string;
+  /** Limit of one call, in milliseconds. Default: none. */
+  attemptTimeoutMs?: number;
+  /** How long a cancelled run waits for its calls to settle, in milliseconds. Default 1000. */
+  abortGraceMs?: number;
+  /** What `run()` does at a limit of time, tokens or dollars. Default 'reject'. */
+  onLimit?: 'reject' | 'return';
+  /** What calls count for that report tokens but no cost, under a budget in dollars. Default 'zero', with a warning. */
+  unpriced?: 'refuse' | 'zero';
+  /** Names of tools to try when the named tool could not answer. Default: none. */
+  fallback?: readonly string[];
+  /** The retry part of the reliability options, for this run. */
+  reliability?: RetryOptions;
+  /** Passed through to `output.metadata.caller`. JSON. */
+  metadata?: Record<string, unknown>;
+  /** Sees every event before its readers do; what it returns is what they get. */
+  redact?: (event: RunEvent) => RunEvent | undefined;
+}
+
+/** The part of the reliability options that an orchestrator or a run may set. */
+export interface RetryOptions {
+  /** Retries after the first call, for each tool of the plan. Default 3. */
+  maxRetries?: number;
+  /** Default 1000. */
+  initialDelayMs?: number;
+  /** Default 60000. */
+  maxDelayMs?: number;
+  /** Default 2. */
+  exponentialBase?: number;
+  /** Calls over the whole run. Default 10. */
+  maxAttempts?: number;
+  /** Default 'full'. */
+  jitter?: Jitter;
+  /** The delay before retry n (from 1), in milliseconds: undefined is the computed one, 0 waits not at all, negative stops. */
+  delay?: (n: number, error: unknown) => number | undefined;
+  /** What a run does that meets an open breaker. Default 'fail'. */
+  onOpen?: 'fail' | 'wait';
+  /** Makes a second call when the first has not answered after so many milliseconds. Default: never. */
+  hedgeAfterMs?: number;
+  /** Judges an error, before the defaults do. */
+  classify?: (error: unknown) => Verdict | undefined;
+  /** Judges content that a tool returned: a verdict makes it a failure. */
+  classifyResult?: (content: unknown) => Verdict | undefined;
+}
+
+export type BreakerOptions =
+  | {
+      /** Default `{ kind: 'time', ms: 60000 }`. */
+      window?: BreakerWindow;
+      /** Default 5. A threshold met exactly opens. */
+      failures?: FailureThreshold;
+      /** Calls of at least `ms` are slow; at this share of slow calls it opens too. Default: off. */
+      slow?: { ms: number; ratio: number };
+      /** How long it stays open, in milliseconds, by how often it opened in a row (from 1). Default 60000. */
+      openMs?: number | ((timesInARow: number) => number);
+      halfOpen?: {
+        /** Probes admitted. Default 3. */
+        probes?: number;
+        /** Successes that close it. Default 2. */
+        successes?: number;
+        /** A probe that has not settled by then has failed. Default 60000. */
+        leaseMs?: number;
+        /** Half-open ends by then. Default 300000. */
+        deadlineMs?: number;
+        /** Default 'open'. */
+        onDeadline?: 'open' | 'closed';
+      };
+      /** 'observe' counts and reports but refuses nothing. Default 'on'. */
+      mode?: 'on' | 'observe' | 'off';
+    }
+  | false;
+
+/** The part of the reliability options that belongs to the Troupe: shared by all its orchestrators. */
+export interface SharedReliabilityOptions {
+  breaker?: BreakerOptions;
+  /** Default `{ tokens: 10, ratio: 0.1 }`. */
+  retryBudget?: { tokens?: number; ratio?: number } | false;
+}
+
+export interface ReliabilityOptions extends RetryOptions, SharedReliabilityOptions {
+  /** Options that differ by provider. */
+  providers?: Record<string, RetryOptions & SharedReliabilityOptions>;
+}
+
+export interface PoolOptions {
+  /** Calls at a time. */
+  size: number;
+  /** Calls that may wait. Default 1000. */
+  queueLimit?: number;
+  /** How long a call may wait, in milliseconds. Default 60000. */
+  queueTimeoutMs?: number;
+}
+
+const positive = z.number().min(0);
+const count = z.int().min(0);
+const atLeastOne = z.int().min(1);
+const shareOf = z.number().gt(0).max(1);
+const callback = z.custom<(...args: never[]) => unknown>((value) => typeof value === 'function', 'must be a function');
+const text = (max: number) => z.string().min(1).max(max);
+
+const retryShape = {
+  maxRetries: count.optional(),
+  initialDelayMs: positive.optional(),
+  maxDelayMs: positive.optional(),
+  exponentialBase: z.number().min(1).optional(),
+  maxAttempts: atLeastOne.optional(),
+  jitter: z.enum(['full', 'decorrelated', 'none']).optional(),
+  delay: callback.optional(),
+  onOpen: z.enum(['fail', 'wait']).optional(),
+  hedgeAfterMs: positive.optional(),
+  classify: callback.optional(),
+  classifyResult: callback.optional(),
+};
+
+const breakerSchema = z.union([
+  z.literal(false),
+  z.strictObject({
+    window: z
+      .discriminatedUnion('kind', [
+        z.strictObject({ kind: z.literal('time'), ms: z.number().gt(0) }),
+        z.strictObject({ kind: z.literal('count'), size: atLeastOne }),
+        z.strictObject({ kind: z.literal('consecutive') }),
+      ])
+      .optional(),
+    failures: z.union([atLeastOne, z.strictObject({ ratio: shareOf, minimumCalls: atLeastOne })]).optional(),
+    slow: z.strictObject({ ms: positive, ratio: shareOf }).optional(),
+    openMs: z.union([positive, callback]).optional(),
+    halfOpen: z
+      .strictObject({
+        probes: atLeastOne.optional(),
+        successes: atLeastOne.optional(),
+        leaseMs: z.number().gt(0).optional(),
+        deadlineMs: z.number().gt(0).optional(),
+        onDeadline: z.enum(['open', 'closed']).optional(),
+      })
+      .optional(),
+    mode: z.enum(['on', 'observe', 'off']).optional(),
+  }),
+]);
+
+const sharedShape = {
+  breaker: breakerSchema.optional(),
+  retryBudget: z
+    .union([z.literal(false), z.strictObject({ tokens: z.number().gt(0).optional(), ratio: positive.optional() })])
+    .optional(),
+};
+
+const retrySchema = z.strictObject(retryShape);
+const reliabilitySchema = z.strictObject({
+  ...retryShape,
+  ...sharedShape,
+  providers: z.record(z.string(), z.strictObject({ ...retryShape, ...sharedShape })).optional(),
+});
+
+const poolsSchema = z.record(
+  z.string(),
+  z.strictObject({ size: atLeastOne, queueLimit: count.optional(), queueTimeoutMs: positive.optional() }),
+);
+
+const runBudgetSchema = z.strictObject({
+  tokens: positive.optional(),
+  costUsd: positive.optional(),
+  ms: positive.optional(),
+});
+
+const runSchema = z.strictObject({
+  maxParallel: atLeastOne.optional(),
+  timeoutMs: positive.optional(),
+  budget: z.custom<RunBudget | Budget>().optional(),
+  streaming: z.boolean().optional(),
+  idempotencyKey: text(512).optional(),
+  traceId: text(128).optional(),
+  requestId: text(512).optional(),
+  attemptTimeoutMs: positive.optional(),
+  abortGraceMs: positive.optional(),
+  onLimit: z.enum(['reject', 'return']).optional(),
+  unpriced: z.enum(['refuse', 'zero']).optional(),
+  fallback: z.array(z.string()).optional(),
+  reliability: retrySchema.optional(),
+  metadata: z.custom<Record<string, unknown>>().optional(),
+  redact: callback.optional(),
+});
+
+/** Run options after parsing: defaults filled in. */
+export interface RunConfig {
+  readonly maxParallel: number;
+  readonly timeoutMs: number | undefined;
+  readonly budget: Budget | undefined;
+  readonly streaming: boolean;
+  readonly idempotencyKey: string | undefined;
+  readonly traceId: string | undefined;
+  readonly requestId: string | undefined;
+  readonly attemptTimeoutMs: number | undefined;
+  readonly abortGraceMs: number;
+  readonly onLimit: 'reject' | 'return';
+  readonly unpriced: 'refuse' | 'zero';
+  readonly fallback: readonly string[] | undefined;
+  readonly reliability: RetryOptions | undefined;
+  readonly metadata: JsonObject | undefined;
+  readonly redact: ((event: RunEvent) => RunEvent | undefined) | undefined;
+}
+
+const DEFAULT_RUN: RunConfig = {
+  maxParallel: 10,
+  timeoutMs: undefined,
+  budget: undefined,
+  streaming: false,
+  idempotencyKey: undefined,
+  traceId: undefined,
+  requestId: undefined,
+  attemptTimeoutMs: undefined,
+  abortGraceMs: 1000,
+  onLimit: 'reject',
+  unpriced: 'zero',
+  fallback: undefined,
+  reliability: undefined,
+  metadata: undefined,
+  redact: undefined,
+};
+
+/** @throws {InvalidOptionsError} naming the option, the rule and the value. */
+export function parseRunOptions(options: OrchestrationOptions | undefined): RunConfig {
+  if (options === undefined) return DEFAULT_RUN;
+  const given = parse(runSchema, options, 'options') as OrchestrationOptions;
+  const { budget, ms } = parseBudget(given.budget);
+  const limits = [given.timeoutMs, ms].filter((limit) => limit !== undefined);
+  return {
+    ...DEFAULT_RUN,
+    ...withoutUndefined(given),
+    budget,
+    timeoutMs: limits.length === 0 ? undefined : Math.min(...limits),
+    metadata: parseMetadata(given.metadata),
+  } as RunConfig;
+}
+
+function parseBudget(given: OrchestrationOptions['budget']): { budget: Budget | undefined; ms: number | undefined } {
+  if (given === undefined || given instanceof Budget) return { budget: given, ms: undefined };
+  const { ms, tokens, costUsd } = parse(runBudgetSchema, given, 'options.budget');
+  if (tokens === undefined && costUsd === undefined) {
+    if (ms === undefined) {
+      throw new InvalidOptionsError(
+        'Option `options.budget` must set `tokens`, `costUsd` or `ms`, got an empty budget. Leave it out for no limit.',
+      );
+    }
+    return { budget: undefined, ms };
+  }
+  return { budget: new Budget(withoutUndefined({ tokens, costUsd })), ms };
+}
+
+function parseMetadata(metadata: unknown): JsonObject | undefined {
+  if (metadata === undefined) return undefined;
+  try {
+    const { value } = toJson(metadata, { maxDepth: 100, maxBytes: 1_048_576 });
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
+  } catch (error) {
+    if (!(error instanceof NotJson)) throw error;
+    throw new InvalidOptionsError(`Option \`options.metadata\` must be JSON: ${error.message}.`);
+  }
+  throw new InvalidOptionsError('Option `options.metadata` must be an object.');
+}
+
+/** @throws {InvalidOptionsError} naming the option, the rule and the value. */
+export function parseReliability(options: ReliabilityOptions | undefined, name = 'reliability'): ReliabilityOptions {
+  if (options === undefined) return {};
+  const given = parse(reliabilitySchema, options, name) as ReliabilityOptions;
+  for (const [where, part] of [[name, given] as const, ...Object.entries(given.providers ?? {})]) {
+    checkHalfOpen(part.breaker, where === name ? name : `${name}.providers.${where}`);
+  }
+  return given;
+}
+
+function checkHalfOpen(breaker: BreakerOptions | undefined, name: string): void {
+  if (!breaker) return;
+  const { probes = BREAKER_DEFAULTS.halfOpen.probes, successes = BREAKER_DEFAULTS.halfOpen.successes } =
+    breaker.halfOpen ?? {};
+  if (successes > probes) {
+    throw new InvalidOptionsError(
+      `Option \`${name}.breaker.halfOpen.successes\` must be at most \`probes\` (${probes}), got ${successes}: ` +
+        'the breaker could never close.',
+    );
+  }
+  const { window, failures } = breaker;
+  const minimum = typeof failures === 'object' ? failures.minimumCalls : (failures ?? BREAKER_DEFAULTS.failures);
+  if (window?.kind === 'count' && minimum > window.size) {
+    throw new InvalidOptionsError(
+      `Option \`${name}.breaker.window.size\` must be at least ${minimum}, as many calls as \`failures\` asks for, ` +
+        `got ${window.size}: the breaker could never open.`,
+    );
+  }
+}
+
+/** @throws {InvalidOptionsError} */
+export function parsePools(pools: Record<string, PoolOptions> | undefined): Record<string, PoolOptions> {
+  return pools === undefined ? {} : (parse(poolsSchema, pools, 'pools') as Record<string, PoolOptions>);
+}
+
+/** Breaker options with every default in place. */
+export interface BreakerConfig {
+  readonly window: BreakerWindow;
+  readonly failures: FailureThreshold;
+  readonly slow: { readonly ms: number; readonly ratio: number } | undefined;
+  readonly openMs: number | ((timesInARow: number) => number);
+  readonly halfOpen: {
+    readonly probes: number;
+    readonly successes: number;
+    readonly leaseMs: number;
+    readonly deadlineMs: number;
+    readonly onDeadline: 'open' | 'closed';
+  };
+  readonly mode: 'on' | 'observe' | 'off';
+}
+
+const BREAKER_DEFAULTS = {
+  window: { kind: 'time', ms: 60_000 },
+  failures: 5,
+  slow: undefined,
+  openMs: 60_000,
+  halfOpen: { probes: 3, successes: 2, leaseMs: 60_000, deadlineMs: 300_000, onDeadline: 'open' },
+  mode: 'on',
+} as const satisfies BreakerConfig;
+
+export function breakerConfig(options: BreakerOptions | undefined): BreakerConfig {
+  if (options === false) return { ...BREAKER_DEFAULTS, mode: 'off' };
+  return {
+    ...BREAKER_DEFAULTS,
+    ...withoutUndefined(options ?? {}),
+    halfOpen: { ...BREAKER_DEFAULTS.halfOpen, ...withoutUndefined(options?.halfOpen ?? {}) },
+  };
+}
+
+/** Retry options with every default in place; callbacks stay optional. */
+export type RetryConfig = Required<Omit<RetryOptions, 'delay' | 'hedgeAfterMs' | 'classify' | 'classifyResult'>> &
+  Pick<RetryOptions, 'delay' | 'hedgeAfterMs' | 'classify' | 'classifyResult'>;
+
+const RETRY_DEFAULTS: RetryConfig = {
+  maxRetries: 3,
+  initialDelayMs: 1000,
+  maxDelayMs: 60_000,
+  exponentialBase: 2,
+  maxAttempts: 10,
+  jitter: 'full',
+  onOpen: 'fail',
+};
+
+/** Later layers win: defaults, the Troupe's, the provider's, the orchestrator's, the run's. */
+export function retryConfig(...layers: readonly (RetryOptions | undefined)[]): RetryConfig {
+  const merged: RetryConfig = { ...RETRY_DEFAULTS };
+  for (const layer of layers) {
+    if (layer === undefined) continue;
+    for (const key of Object.keys(retryShape) as (keyof RetryOptions)[]) {
+      if (layer[key] !== undefined) Object.assign(merged, { [key]: layer[key] });
+    }
+  }
+  return merged;
+}
+
+export const RETRY_BUDGET_DEFAULTS = { tokens: 10, ratio: 0.1 } as const;
+
+/** Parses with a strict schema; the first problem becomes the message. */
+export function parse<T>(schema: z.ZodType<T>, value: unknown, name: string): T {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  throw new InvalidOptionsError(describeIssue(deepest(result.error.issues), value, name));
+}
+
+/** Inside a union, the branch that got furthest says most. */
+function deepest(issues: readonly z.core.$ZodIssue[], prefix: readonly PropertyKey[] = []): z.core.$ZodIssue {
+  const issue = issues[0]!;
+  const path = [...prefix, ...issue.path];
+  if (issue.code === 'invalid_union' && issue.errors.length > 0) {
+    const inner = issue.errors.map((branch) => deepest(branch, path));
+    return inner.reduce((best, next) => (next.path.length > best.path.length || next.code === 'unrecognized_keys' ? next : best));
+  }
+  return { ...issue, path };
+}
+
+function describeIssue(issue: z.core.$ZodIssue, value: unknown, name: string): string {
+  const at = [name, ...issue.path.map(String)].join('.');
+  if (issue.code === 'unrecognized_keys') {
+    const keys = issue.keys.map((key) => `\`${at}.${key}\``).join(', ');
+    return `Unknown option ${keys}. Check the spelling, or leave it out.`;
+  }
+  let got: unknown = value;
+  for (const part of issue.path) got = (got as Record<PropertyKey, unknown> | undefined)?.[part];
+  return `Option \`${at}\` is not valid: ${issue.message.replace(/^Invalid input: /, '')}; got ${show(got)}.`;
+}
+
+function show(value: unknown): string {
+  if (typeof value === 'number' || typeof value === 'bigint' || value === undefined) return String(value);
+  if (typeof value === 'function') return 'a function';
+  try {
+    const shown = JSON.stringify(value) ?? String(value);
+    return shown.length > 80 ? `${shown.slice(0, 80)}...` : shown;
+  } catch {
+    return Object.prototype.toString.call(value);
+  }
+}
+
+function withoutUndefined<T extends object>(value: T): T {
+  return Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined)) as T;
+}

@@ -1,0 +1,105 @@
+import {
+  BudgetExceeded,
+  OrchestratorError,
+  ToolExecutionError,
+  type BudgetResource,
+  type ErrorJson,
+  type OrchestratorErrorCode,
+} from './errors.js';
+import type { JsonObject, JsonValue } from './json.js';
+import type { Usage } from './usage.js';
+
+/** How a run can end. */
+export type RunStatus = 'completed' | 'partial' | 'failed' | 'timed_out' | 'budget_exceeded' | 'cancelled';
+
+/** One step of a chain, or one branch of a parallel plan. */
+export interface StepOutcome {
+  readonly name: string;
+  readonly tool: string;
+  readonly status: RunStatus | 'not_started';
+  readonly content: unknown;
+  readonly error?: ErrorJson;
+}
+
+export interface OutputMetadata {
+  /** The tool that answered, or the last one tried; null when none was. */
+  readonly toolName: string | null;
+  readonly toolVersion: string | null;
+  readonly requestId: string;
+  /** Calls made over all tools. */
+  readonly attempts: number;
+  /** The tools called, in order, one entry a tool. */
+  readonly path: readonly string[];
+  /** True: this is a copy of an earlier run's output, found by its idempotency key. */
+  readonly replayed: boolean;
+  /** True: this run shared the execution of another that was in flight with the same key. */
+  readonly coalesced: boolean;
+  readonly warnings: readonly string[];
+  readonly strategy: 'single' | 'chain' | 'parallel';
+  /** Of a chain or a parallel plan: what became of each part. */
+  readonly steps?: readonly StepOutcome[];
+  /** Why the planner chose what it chose, when it was asked. */
+  readonly reasoning?: string;
+  /** What the tool gave as its own metadata. */
+  readonly tool?: JsonValue;
+  /** What the caller gave as `options.metadata`. */
+  readonly caller?: JsonObject;
+}
+
+interface OutputBase {
+  readonly usage: Usage;
+  readonly metadata: OutputMetadata;
+  readonly traceId: string;
+  readonly elapsedMs: number;
+}
+
+/** What a run gives: plain JSON all the way down. */
+export type OrchestrationOutput<Content = unknown> =
+  | (OutputBase & { readonly status: 'completed'; readonly content: Content; readonly error?: undefined })
+  | (OutputBase & { readonly status: 'partial'; readonly content: Content; readonly error?: ErrorJson })
+  | (OutputBase & {
+      readonly status: 'failed' | 'timed_out' | 'budget_exceeded' | 'cancelled';
+      /** What was finished before the end, or null. */
+      readonly content: unknown;
+      readonly error: ErrorJson;
+    });
+
+/** The live errors of outputs made in this process, so that {@link orThrow} keeps the cause. */
+const liveErrors = new WeakMap<object, OrchestratorError>();
+
+export function rememberError(output: object, error: OrchestratorError): void {
+  liveErrors.set(output, error);
+}
+
+/**
+ * The content of a `completed` or `partial` output.
+ *
+ * @throws {ToolExecutionError} for a `failed` one, and the error of any other end that `onLimit: 'return'` let
+ *   through; `error.output` is the output.
+ */
+export function orThrow<Content>(output: OrchestrationOutput<Content>): Content {
+  if (output.status === 'completed' || output.status === 'partial') return output.content;
+  const error = liveErrors.get(output) ?? reviveError(output.error);
+  error.output = output;
+  throw error;
+}
+
+/** Makes an error again from its JSON form, for an output that crossed a process. */
+function reviveError(json: ErrorJson): OrchestratorError {
+  const code = json.code as OrchestratorErrorCode;
+  if (json.name === 'BudgetExceeded') {
+    const { resource, limit, actual } = json as ErrorJson & { resource: BudgetResource; limit: number; actual: number };
+    return new BudgetExceeded(json.message, resource, limit, actual);
+  }
+  if (json.name === 'ToolExecutionError') {
+    const { tool, attempts, failures, retryAfterMs } = json as ErrorJson &
+      ConstructorParameters<typeof ToolExecutionError>[2];
+    return new ToolExecutionError(code, json.message, {
+      tool,
+      attempts,
+      failures,
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    });
+  }
+  return new OrchestratorError(code, json.message);
+}

@@ -1,0 +1,77 @@
+import type { JsonValue } from './json.js';
+
+/** A value, or a promise of it: a port that answers at once keeps its callers synchronous. */
+export type Awaitable<T> = T | PromiseLike<T>;
+
+/**
+ * Where time comes from. XState's `SimulatedClock` fits.
+ */
+export interface Clock {
+  /** Epoch milliseconds that never go back. */
+  now(): number;
+  /** Calls `fn` once, after `ms` milliseconds (at most 2^31 - 1). */
+  setTimeout(fn: () => void, ms: number): unknown;
+  clearTimeout(id: unknown): void;
+}
+
+/** Where chance comes from: a number in [0, 1). */
+export type Random = () => number;
+
+/** Where warnings go that belong to no run, or that a run's observer could not take. */
+export interface Logger {
+  debug(message: string, fields?: Record<string, unknown>): void;
+  info(message: string, fields?: Record<string, unknown>): void;
+  warn(message: string, fields?: Record<string, unknown>): void;
+  error(message: string, fields?: Record<string, unknown>): void;
+}
+
+/** A stored answer: the output of a `completed` or `partial` run, as JSON. */
+export interface StoredAnswer {
+  readonly fingerprint: string;
+  readonly output: JsonValue;
+}
+
+/** What a {@link Store} says to a claim. */
+export type Claim =
+  /** The key is the caller's: run, then `complete` or `release` it. */
+  | { readonly kind: 'won' }
+  /** A run with that key and fingerprint was finished earlier. */
+  | { readonly kind: 'stored'; readonly output: JsonValue }
+  /** Another owner runs it now; its lease ends after `retryAfterMs` unless it is renewed. */
+  | { readonly kind: 'held'; readonly retryAfterMs: number }
+  /** The key belongs to another fingerprint. */
+  | { readonly kind: 'conflict' };
+
+/**
+ * Where idempotency records live. A key is claimed by one owner at a time; between processes that is the store's
+ * promise, so `claim` must be atomic. Methods may answer at once or by promise.
+ */
+export interface Store {
+  /**
+   * Claims a key for an owner.
+   *
+   * @param request.leaseMs how long the claim stands without {@link Store.renew}, in milliseconds.
+   * @param request.now epoch milliseconds.
+   */
+  claim(request: ClaimRequest): Awaitable<Claim>;
+  /** Prolongs a claim. False: the claim is not the owner's any more. */
+  renew(request: { key: string; owner: string; leaseMs: number; now: number }): Awaitable<boolean>;
+  /** Stores the answer under a key that the owner holds. False: the claim was lost, and nothing was stored. */
+  complete(request: { key: string; owner: string; output: JsonValue; now: number }): Awaitable<boolean>;
+  /** Gives a claim up without an answer. Does nothing when it is not the owner's. */
+  release(request: { key: string; owner: string }): Awaitable<void>;
+  /** Frees what the store holds. */
+  close?(): Awaitable<void>;
+}
+
+export interface ClaimRequest {
+  readonly key: string;
+  readonly fingerprint: string;
+  readonly owner: string;
+  readonly leaseMs: number;
+  readonly now: number;
+}
+
+export function isThenable<T>(value: Awaitable<T>): value is PromiseLike<T> {
+  return typeof value === 'object' && value !== null && typeof (value as PromiseLike<T>).then === 'function';
+}
