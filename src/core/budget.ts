@@ -66,15 +66,24 @@ export class Budget implements Account {
     checkLimit('tokens', tokens);
     checkLimit('costUsd', costUsd);
     if (tokens === undefined && costUsd === undefined) {
-      throw new InvalidOptionsError('A budget needs `tokens` or `costUsd`; without a limit it cannot hold anything back.');
+      throw new InvalidOptionsError(
+        'A budget needs `tokens` or `costUsd`; without a limit it cannot hold anything back.',
+      );
     }
     if (per !== undefined && !(per in PERIODS)) {
-      throw new InvalidOptionsError(`Budget option \`per\` must be minute, hour, day or month, got ${String(per)}.`);
+      throw new InvalidOptionsError(
+        `Budget option \`per\` must be minute, hour, day or month, got ${String(per)}.`,
+      );
     }
     if (warnAt !== undefined && !(warnAt > 0 && warnAt <= 1)) {
-      throw new InvalidOptionsError(`Budget option \`warnAt\` must be above 0 and at most 1, got ${String(warnAt)}.`);
+      throw new InvalidOptionsError(
+        `Budget option \`warnAt\` must be above 0 and at most 1, got ${String(warnAt)}.`,
+      );
     }
-    this.limits = { ...(tokens === undefined ? {} : { tokens }), ...(costUsd === undefined ? {} : { costUsd }) };
+    this.limits = {
+      ...(tokens === undefined ? {} : { tokens }),
+      ...(costUsd === undefined ? {} : { costUsd }),
+    };
     this.warnAt = warnAt ?? 0.8;
     this.per = per;
   }
@@ -180,7 +189,9 @@ const PERIODS: Readonly<Record<BudgetPeriod, (now: number) => number>> = {
 function checkLimit(name: string, value: unknown): void {
   if (value === undefined) return;
   if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) {
-    throw new InvalidOptionsError(`Budget option \`${name}\` must be a finite number of at least 0, got ${String(value)}.`);
+    throw new InvalidOptionsError(
+      `Budget option \`${name}\` must be a finite number of at least 0, got ${String(value)}.`,
+    );
   }
 }
 

@@ -136,7 +136,8 @@ function byStructure(link: unknown): Found | undefined {
   const status = readStatus(link);
   const withStatus = status === undefined ? {} : { status };
   const own = field(link, 'category');
-  if (typeof own === 'string' && CATEGORIES.has(own)) return { category: own as FailureCategory, ...withStatus };
+  if (typeof own === 'string' && CATEGORIES.has(own))
+    return { category: own as FailureCategory, ...withStatus };
   for (const code of readCodes(link)) {
     const category = CODES[code] ?? (isOrchestratorError(link) && CATEGORIES.has(code) ? code : undefined);
     if (category) {
@@ -182,7 +183,12 @@ function readStatus(link: unknown): number | undefined {
 
 /** Codes and types of the error, of a provider's error body inside it, most telling first. */
 function readCodes(link: unknown): string[] {
-  const bodies = [link, field(link, 'error'), field(field(link, 'error'), 'error'), field(field(link, 'data'), 'error')];
+  const bodies = [
+    link,
+    field(link, 'error'),
+    field(field(link, 'error'), 'error'),
+    field(field(link, 'data'), 'error'),
+  ];
   return bodies
     .flatMap((body) => [field(body, 'code'), field(body, 'type')])
     .filter((code): code is string => typeof code === 'string');
@@ -260,12 +266,19 @@ const NAMES: Readonly<Record<string, FailureCategory>> = {
   ZodError: 'validation',
 };
 
-const LOCAL_NAMES: ReadonlySet<string> = new Set(['TypeError', 'ReferenceError', 'RangeError', 'SyntaxError', 'EvalError']);
+const LOCAL_NAMES: ReadonlySet<string> = new Set([
+  'TypeError',
+  'ReferenceError',
+  'RangeError',
+  'SyntaxError',
+  'EvalError',
+]);
 
 function byMessage(message: string): FailureCategory {
   if (/\b(timed out|timeout exceeded|request timeout)\b|^timeout$/i.test(message)) return 'timeout';
   if (/\b(rate limit(ed)?|too many requests)\b/i.test(message)) return 'rate_limit';
   if (/\b(socket hang up|fetch failed|network error|ECONN[A-Z]+)\b/i.test(message)) return 'network';
-  if (/\b(service unavailable|bad gateway|internal server error|overloaded)\b/i.test(message)) return 'server';
+  if (/\b(service unavailable|bad gateway|internal server error|overloaded)\b/i.test(message))
+    return 'server';
   return 'unknown';
 }

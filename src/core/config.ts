@@ -124,7 +124,10 @@ const positive = z.number().min(0);
 const count = z.int().min(0);
 const atLeastOne = z.int().min(1);
 const shareOf = z.number().gt(0).max(1);
-const callback = z.custom<(...args: never[]) => unknown>((value) => typeof value === 'function', 'must be a function');
+const callback = z.custom<(...args: never[]) => unknown>(
+  (value) => typeof value === 'function',
+  'must be a function',
+);
 const text = (max: number) => z.string().min(1).max(max);
 
 const retryShape = {
@@ -170,7 +173,10 @@ const breakerSchema = z.union([
 const sharedShape = {
   breaker: breakerSchema.optional(),
   retryBudget: z
-    .union([z.literal(false), z.strictObject({ tokens: z.number().gt(0).optional(), ratio: positive.optional() })])
+    .union([
+      z.literal(false),
+      z.strictObject({ tokens: z.number().gt(0).optional(), ratio: positive.optional() }),
+    ])
     .optional(),
 };
 
@@ -262,7 +268,10 @@ export function parseRunOptions(options: OrchestrationOptions | undefined): RunC
   } as RunConfig;
 }
 
-function parseBudget(given: OrchestrationOptions['budget']): { budget: Budget | undefined; ms: number | undefined } {
+function parseBudget(given: OrchestrationOptions['budget']): {
+  budget: Budget | undefined;
+  ms: number | undefined;
+} {
   if (given === undefined || given instanceof Budget) return { budget: given, ms: undefined };
   const { ms, tokens, costUsd } = parse(runBudgetSchema, given, 'options.budget');
   if (tokens === undefined && costUsd === undefined) {
@@ -289,7 +298,10 @@ function parseMetadata(metadata: unknown): JsonObject | undefined {
 }
 
 /** @throws {InvalidOptionsError} naming the option, the rule and the value. */
-export function parseReliability(options: ReliabilityOptions | undefined, name = 'reliability'): ReliabilityOptions {
+export function parseReliability(
+  options: ReliabilityOptions | undefined,
+  name = 'reliability',
+): ReliabilityOptions {
   if (options === undefined) return {};
   const given = parse(reliabilitySchema, options, name) as ReliabilityOptions;
   for (const [where, part] of [[name, given] as const, ...Object.entries(given.providers ?? {})]) {
@@ -309,7 +321,8 @@ function checkHalfOpen(breaker: BreakerOptions | undefined, name: string): void 
     );
   }
   const { window, failures } = breaker;
-  const minimum = typeof failures === 'object' ? failures.minimumCalls : (failures ?? BREAKER_DEFAULTS.failures);
+  const minimum =
+    typeof failures === 'object' ? failures.minimumCalls : (failures ?? BREAKER_DEFAULTS.failures);
   if (window?.kind === 'count' && minimum > window.size) {
     throw new InvalidOptionsError(
       `Option \`${name}.breaker.window.size\` must be at least ${minimum}, as many calls as \`failures\` asks for, ` +
@@ -358,7 +371,9 @@ export function breakerConfig(options: BreakerOptions | undefined): BreakerConfi
 }
 
 /** Retry options with every default in place; callbacks stay optional. */
-export type RetryConfig = Required<Omit<RetryOptions, 'delay' | 'hedgeAfterMs' | 'classify' | 'classifyResult'>> &
+export type RetryConfig = Required<
+  Omit<RetryOptions, 'delay' | 'hedgeAfterMs' | 'classify' | 'classifyResult'>
+> &
   Pick<RetryOptions, 'delay' | 'hedgeAfterMs' | 'classify' | 'classifyResult'>;
 
 const RETRY_DEFAULTS: RetryConfig = {
@@ -398,7 +413,9 @@ function deepest(issues: readonly z.core.$ZodIssue[], prefix: readonly PropertyK
   const path = [...prefix, ...issue.path];
   if (issue.code === 'invalid_union' && issue.errors.length > 0) {
     const inner = issue.errors.map((branch) => deepest(branch, path));
-    return inner.reduce((best, next) => (next.path.length > best.path.length || next.code === 'unrecognized_keys' ? next : best));
+    return inner.reduce((best, next) =>
+      next.path.length > best.path.length || next.code === 'unrecognized_keys' ? next : best,
+    );
   }
   return { ...issue, path };
 }

@@ -21,12 +21,7 @@ export type FailureCategory =
 
 /** What Troupe itself refused, without calling the tool. */
 export type RefusalCode =
-  | 'breaker_open'
-  | 'cooling_down'
-  | 'pool_full'
-  | 'pool_timeout'
-  | 'attempts_exhausted'
-  | 'unpriced';
+  'breaker_open' | 'cooling_down' | 'pool_full' | 'pool_timeout' | 'attempts_exhausted' | 'unpriced';
 
 /** Every code an error of this package can carry. */
 export type OrchestratorErrorCode =

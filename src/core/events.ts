@@ -46,9 +46,22 @@ export type RunEventBody =
       readonly limit: number;
       readonly spent: number;
     }
-  | { readonly type: 'delta'; readonly toolName: string; readonly attempt: number; readonly text: string; readonly data?: JsonValue; readonly folded?: number }
+  | {
+      readonly type: 'delta';
+      readonly toolName: string;
+      readonly attempt: number;
+      readonly text: string;
+      readonly data?: JsonValue;
+      readonly folded?: number;
+    }
   | { readonly type: 'warning'; readonly code: string; readonly message: string; readonly folded?: number }
-  | { readonly type: 'tool_event'; readonly name: string; readonly toolName: string; readonly data: JsonValue; readonly folded?: number }
+  | {
+      readonly type: 'tool_event';
+      readonly name: string;
+      readonly toolName: string;
+      readonly data: JsonValue;
+      readonly folded?: number;
+    }
   | { readonly type: 'replicate_started'; readonly data: JsonValue; readonly folded?: number }
   | { readonly type: 'replicate_done'; readonly data: JsonValue; readonly folded?: number }
   | { readonly type: 'partial_summary'; readonly data: JsonValue; readonly folded?: number }
@@ -103,4 +116,8 @@ export type TroupeEvent = (
   | { readonly type: 'store_failed'; readonly operation: string; readonly message: string }
 ) & { readonly seq: number; readonly at: number };
 
-export type TroupeEventBody = TroupeEvent extends infer E ? (E extends unknown ? Omit<E, 'seq' | 'at'> : never) : never;
+export type TroupeEventBody = TroupeEvent extends infer E
+  ? E extends unknown
+    ? Omit<E, 'seq' | 'at'>
+    : never
+  : never;

@@ -88,7 +88,11 @@ export function orThrow<Content>(output: OrchestrationOutput<Content>): Content 
 function reviveError(json: ErrorJson): OrchestratorError {
   const code = json.code as OrchestratorErrorCode;
   if (json.name === 'BudgetExceeded') {
-    const { resource, limit, actual } = json as ErrorJson & { resource: BudgetResource; limit: number; actual: number };
+    const { resource, limit, actual } = json as ErrorJson & {
+      resource: BudgetResource;
+      limit: number;
+      actual: number;
+    };
     return new BudgetExceeded(json.message, resource, limit, actual);
   }
   if (json.name === 'ToolExecutionError') {

@@ -11,8 +11,7 @@ export interface StandardSchema<Input = unknown, Output = Input> {
 }
 
 type SchemaResult<Output> =
-  | { readonly value: Output; readonly issues?: undefined }
-  | { readonly issues: readonly SchemaIssue[] };
+  { readonly value: Output; readonly issues?: undefined } | { readonly issues: readonly SchemaIssue[] };
 
 interface SchemaIssue {
   readonly message: string;
@@ -30,7 +29,8 @@ export function isStandardSchema(value: unknown): value is StandardSchema {
   return typeof standard === 'object' && standard !== null && typeof standard.validate === 'function';
 }
 
-export type Checked = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly problem: string };
+export type Checked =
+  { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly problem: string };
 
 /** Validates against a schema, if there is one. A schema that throws has found a problem. */
 export function checkSchema(schema: StandardSchema | undefined, value: unknown): Awaitable<Checked> {
@@ -49,7 +49,10 @@ function readResult(result: SchemaResult<unknown>): Checked {
 }
 
 function readThrown(error: unknown): Checked {
-  return { ok: false, problem: `the schema threw: ${error instanceof Error ? error.message : String(error)}` };
+  return {
+    ok: false,
+    problem: `the schema threw: ${error instanceof Error ? error.message : String(error)}`,
+  };
 }
 
 function describeIssue(issue: SchemaIssue): string {

@@ -69,6 +69,8 @@ export interface ToolContext {
   run<T extends AnyTool>(nested: NestedRun<T>): Promise<OrchestrationOutput<ContentOf<T>>>;
 }
 
+const RESULT_MARK = Symbol.for('troupe.toolResult');
+
 /** What a tool can return instead of bare content. Made by {@link toolResult}. */
 export class ToolResult<Res> {
   constructor(
@@ -76,6 +78,15 @@ export class ToolResult<Res> {
     readonly usage: ReportedUsage | undefined,
     readonly metadata: Readonly<Record<string, unknown>> | undefined,
   ) {}
+}
+
+Object.defineProperty(ToolResult.prototype, RESULT_MARK, { value: true });
+
+/** True for what {@link toolResult} made, also in another copy of the package. */
+export function isToolResult(value: unknown): value is ToolResult<unknown> {
+  return (
+    typeof value === 'object' && value !== null && (value as Record<symbol, unknown>)[RESULT_MARK] === true
+  );
 }
 
 /**
@@ -124,7 +135,11 @@ export abstract class Tool<Req = JsonValue, Res = unknown, Opts = JsonObject> {
   estimate?(request: Req, options: Opts): Estimate | undefined;
 
   /** Makes one call. Throwing is fine: the error is classified by its structured fields. */
-  abstract execute(request: Req, options: Opts, context: ToolContext): Promise<Res | ToolResult<Res>> | Res | ToolResult<Res>;
+  abstract execute(
+    request: Req,
+    options: Opts,
+    context: ToolContext,
+  ): Promise<Res | ToolResult<Res>> | Res | ToolResult<Res>;
 }
 
 Object.defineProperty(Tool.prototype, MARK, { value: true });
@@ -145,7 +160,14 @@ export type RequestOf<T> = T extends { readonly input: StandardSchema<infer In, 
 export type ContentOf<T> = T extends Tool<any, infer Res, any> ? Res : never;
 export type OptionsOf<T> = T extends Tool<any, any, infer Opts> ? Opts : never;
 
-export interface ToolDefinition<Name extends string, In extends StandardSchema, Out extends StandardSchema, Req, Res, Opts> {
+export interface ToolDefinition<
+  Name extends string,
+  In extends StandardSchema,
+  Out extends StandardSchema,
+  Req,
+  Res,
+  Opts,
+> {
   name: Name;
   version?: string;
   description?: string;
@@ -157,11 +179,19 @@ export interface ToolDefinition<Name extends string, In extends StandardSchema, 
   replayable?: boolean;
   defaultOptions?: Partial<Opts>;
   estimate?(request: Req, options: Opts): Estimate | undefined;
-  execute(request: Req, options: Opts, context: ToolContext): Promise<Res | ToolResult<Res>> | Res | ToolResult<Res>;
+  execute(
+    request: Req,
+    options: Opts,
+    context: ToolContext,
+  ): Promise<Res | ToolResult<Res>> | Res | ToolResult<Res>;
 }
 
 /** A tool with its name, and the types its schemas give, known to the compiler. */
-export type DefinedTool<Name extends string, In extends StandardSchema, Req, Res, Opts> = Tool<Req, Res, Opts> & {
+export type DefinedTool<Name extends string, In extends StandardSchema, Req, Res, Opts> = Tool<
+  Req,
+  Res,
+  Opts
+> & {
   readonly name: Name;
 } & (StandardSchema extends In ? unknown : { readonly input: In });
 
@@ -174,7 +204,14 @@ export function defineTool<
   Res = StandardSchema extends Out ? unknown : SchemaOutput<Out>,
   Opts = JsonObject,
 >(
-  definition: ToolDefinition<Name, In, Out, Req, StandardSchema extends Out ? Res : Res & SchemaInput<Out>, Opts>,
+  definition: ToolDefinition<
+    Name,
+    In,
+    Out,
+    Req,
+    StandardSchema extends Out ? Res : Res & SchemaInput<Out>,
+    Opts
+  >,
 ): DefinedTool<Name, In, Req, StandardSchema extends Out ? Res : SchemaOutput<Out>, Opts> {
   class Defined extends Tool<Req, Res, Opts> {
     override readonly name = definition.name;

@@ -86,7 +86,8 @@ export function readUsage(reported: unknown): ReadUsage {
   const noTokens =
     found.inputTokens === undefined && found.outputTokens === undefined && found.totalTokens === undefined;
   // A report whose token counts were all nonsense says nothing about tokens: better none than zero.
-  if (Object.keys(found).length === 0 || (noTokens && ignored.length > 0)) return { usage: undefined, ignored };
+  if (Object.keys(found).length === 0 || (noTokens && ignored.length > 0))
+    return { usage: undefined, ignored };
   const inputTokens = found.inputTokens ?? 0;
   const outputTokens = found.outputTokens ?? 0;
   const totalTokens = Math.max(found.totalTokens ?? 0, inputTokens + outputTokens);

@@ -29,7 +29,8 @@ export function holds(condition: Condition, scope: ConditionScope): boolean {
   const value = lookUp(condition.path, scope);
   const { equals, contains, regex, exists, gt, lt } = condition;
   if (exists !== undefined && exists !== (value !== undefined && value !== null)) return false;
-  if (equals !== undefined && (value === undefined || canonicalJson(value) !== canonicalJson(equals))) return false;
+  if (equals !== undefined && (value === undefined || canonicalJson(value) !== canonicalJson(equals)))
+    return false;
   if (contains !== undefined && !holdsMember(value, contains)) return false;
   if (regex !== undefined && !(typeof value === 'string' && toRegExp(regex).test(value))) return false;
   if (gt !== undefined && !(typeof value === 'number' && value > gt)) return false;

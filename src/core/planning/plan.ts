@@ -39,7 +39,9 @@ const POLICIES: readonly unknown[] = ['all', 'quorum', 'first', 'settled'];
  */
 export function toPlan(decision: PlanDecision, request: JsonValue, isKnown: (tool: string) => boolean): Plan {
   if (typeof decision !== 'object' || decision === null) {
-    throw new PlanningError(`The planner must give a decision with \`tool\` or \`steps\`, got ${String(decision)}.`);
+    throw new PlanningError(
+      `The planner must give a decision with \`tool\` or \`steps\`, got ${String(decision)}.`,
+    );
   }
   const reasoning = typeof decision.reasoning === 'string' ? { reasoning: decision.reasoning } : {};
   const known = (name: unknown) => checkTool(name, isKnown);
@@ -65,7 +67,9 @@ export function toPlan(decision: PlanDecision, request: JsonValue, isKnown: (too
 function checkTool(name: unknown, isKnown: (tool: string) => boolean): string {
   if (typeof name !== 'string') throw new PlanningError(`The planner must name a tool, got ${String(name)}.`);
   if (!isKnown(name)) {
-    throw new ToolNotFoundError(`The planner chose the tool "${name}", which is not registered. Register it first.`);
+    throw new ToolNotFoundError(
+      `The planner chose the tool "${name}", which is not registered. Register it first.`,
+    );
   }
   return name;
 }
@@ -115,12 +119,16 @@ function chooseStep(decision: PlanDecision, request: JsonValue) {
 function policyOf(decision: PlanDecision, branches: number): { policy: ParallelPolicy; quorum: number } {
   const policy = decision.policy ?? 'all';
   if (!POLICIES.includes(policy)) {
-    throw new PlanningError(`The parallel policy "${String(policy)}" is unknown; use all, quorum, first or settled.`);
+    throw new PlanningError(
+      `The parallel policy "${String(policy)}" is unknown; use all, quorum, first or settled.`,
+    );
   }
   if (policy !== 'quorum') return { policy, quorum: policy === 'all' ? branches : 1 };
   const quorum = decision.quorum ?? Math.floor(branches / 2) + 1;
   if (!Number.isInteger(quorum) || quorum < 1 || quorum > branches) {
-    throw new PlanningError(`The quorum must be a whole number from 1 to ${branches}, got ${String(quorum)}.`);
+    throw new PlanningError(
+      `The quorum must be a whole number from 1 to ${branches}, got ${String(quorum)}.`,
+    );
   }
   return { policy, quorum };
 }

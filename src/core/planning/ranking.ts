@@ -39,8 +39,15 @@ function decide(
   const fitting = tools.filter((_, index) => refusals[index] === null);
   if (fitting.length === 0) throw nothingFits(tools, refusals);
   const ranked = fitting
-    .map((tool, order) => ({ tool, order, breaker: isRefusing(tool, context), over: isOver(tool, request, context) }))
-    .sort((a, b) => Number(a.breaker) - Number(b.breaker) || Number(a.over) - Number(b.over) || a.order - b.order)
+    .map((tool, order) => ({
+      tool,
+      order,
+      breaker: isRefusing(tool, context),
+      over: isOver(tool, request, context),
+    }))
+    .sort(
+      (a, b) => Number(a.breaker) - Number(b.breaker) || Number(a.over) - Number(b.over) || a.order - b.order,
+    )
     .map(({ tool }) => tool);
   const [first, ...rest] = ranked as [PlannableTool, ...PlannableTool[]];
   const estimate = first.estimate(request);
@@ -54,7 +61,10 @@ function decide(
   };
 }
 
-function nothingFits(tools: readonly PlannableTool[], refusals: readonly (string | null)[]): ToolNotFoundError {
+function nothingFits(
+  tools: readonly PlannableTool[],
+  refusals: readonly (string | null)[],
+): ToolNotFoundError {
   const reasons = Object.fromEntries(tools.map((tool, index) => [tool.name, refusals[index] ?? '']));
   const listed = Object.entries(reasons).map(([name, reason]) => `${name}: ${reason}`);
   return new ToolNotFoundError(

@@ -23,7 +23,9 @@ export function typeRule(type: string, tool: string, options: RuleOptions = {}):
 
 /** Requests that hold one of the words anywhere in their texts (whole words, whatever the case) go to a tool. */
 export function keywordRule(words: readonly string[], tool: string, options: RuleOptions = {}): PlanRule {
-  const wanted = words.map((word) => new RegExp(`(?<![\\p{L}\\p{N}])${escape(word)}(?![\\p{L}\\p{N}])`, 'iu'));
+  const wanted = words.map(
+    (word) => new RegExp(`(?<![\\p{L}\\p{N}])${escape(word)}(?![\\p{L}\\p{N}])`, 'iu'),
+  );
   return {
     name: `keywords ${words.join(', ')}`,
     ...options,

@@ -1,0 +1,135 @@
+import { toJson, NotJson, type JsonObject, type JsonValue } from '../core/json.js';
+import { isThenable, type Awaitable } from '../core/ports.js';
+import { field } from '../core/retry-after.js';
+import { checkSchema, type Checked } from '../core/schema.js';
+import { isToolResult, ToolResult, type AnyTool, type ToolContext } from '../core/tool.js';
+import { readUsage, type ReadUsage } from '../core/usage.js';
+
+export interface ToolCallInput {
+  readonly tool: AnyTool;
+  /** What the request may be, best first: a text is offered as it is, then as `{ query }`. */
+  readonly requests: readonly JsonValue[];
+  readonly options: JsonObject;
+  readonly context: ToolContext;
+  readonly maxOutputBytes: number;
+  /** False once nobody wants the answer: the tool is not called any more. */
+  readonly isWanted: () => boolean;
+}
+
+export type ToolCallOutcome =
+  | {
+      readonly kind: 'answered';
+      readonly content: JsonValue;
+      readonly usage: ReadUsage;
+      readonly metadata: JsonValue | undefined;
+      readonly warnings: readonly string[];
+    }
+  /** The tool ran, and what it gave is no JSON, too large, or not what its `output` schema asks for. */
+  | { readonly kind: 'invalid'; readonly problem: string; readonly usage: ReadUsage }
+  | { readonly kind: 'threw'; readonly error: unknown; readonly usage: ReadUsage }
+  /** The tool was not run: its `input` schema refuses the request. */
+  | { readonly kind: 'refused'; readonly problem: string }
+  | { readonly kind: 'unwanted' };
+
+const NO_USAGE: ReadUsage = { usage: undefined, ignored: [] };
+
+/**
+ * Makes one call of a tool and says once how it ended, whatever the tool does: throw before or after it was
+ * called, return something that is no JSON, or a thenable that lies. A tool that never settles never reports.
+ */
+export function callTool(input: ToolCallInput, settled: (outcome: ToolCallOutcome) => void): void {
+  let outcome: Awaitable<ToolCallOutcome>;
+  try {
+    const checked = checkRequest(input, 0);
+    outcome = isThenable(checked) ? checked.then((known) => execute(input, known)) : execute(input, checked);
+  } catch (error) {
+    outcome = threw(error);
+  }
+  if (isThenable(outcome)) outcome.then(settled, (error) => settled(threw(error)));
+  else settled(outcome);
+}
+
+function checkRequest(input: ToolCallInput, index: number): Awaitable<Checked> {
+  const checked = checkSchema(input.tool.input, input.requests[index]);
+  if (index + 1 >= input.requests.length) return checked;
+  const orNext = (known: Checked) => (known.ok ? known : checkRequest(input, index + 1));
+  return isThenable(checked) ? checked.then(orNext) : orNext(checked);
+}
+
+function execute(input: ToolCallInput, request: Checked): Awaitable<ToolCallOutcome> {
+  if (!request.ok) return { kind: 'refused', problem: request.problem };
+  if (!input.isWanted()) return { kind: 'unwanted' };
+  try {
+    const returned: unknown = input.tool.execute(request.value, input.options, input.context);
+    if (!isPromiseLike(returned)) return receive(input, returned);
+    return Promise.resolve(returned).then((result: unknown) => receive(input, result), threw);
+  } catch (error) {
+    return threw(error);
+  }
+}
+
+function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
+  return (
+    (typeof value === 'object' || typeof value === 'function') &&
+    value !== null &&
+    typeof (value as PromiseLike<unknown>).then === 'function'
+  );
+}
+
+function threw(error: unknown): ToolCallOutcome {
+  return { kind: 'threw', error, usage: readUsage(field(error, 'usage')) };
+}
+
+function receive(input: ToolCallInput, returned: unknown): Awaitable<ToolCallOutcome> {
+  const result = isToolResult(returned) ? returned : new ToolResult(returned, undefined, undefined);
+  const usage = result.usage === undefined ? NO_USAGE : readUsage(result.usage);
+  const limits = { maxDepth: 1000, maxBytes: input.maxOutputBytes };
+  const warnings = usage.ignored.map(
+    (name) => `The tool reported a usage whose \`${name}\` is no amount; it was ignored.`,
+  );
+  let content: JsonValue;
+  try {
+    content = toJson(result.content, limits).value;
+  } catch (error) {
+    if (!(error instanceof NotJson)) throw error;
+    return { kind: 'invalid', problem: `Its content is not usable: ${error.message}.`, usage };
+  }
+  const metadata = readMetadata(result.metadata, limits, warnings);
+  const answered: ToolCallOutcome = { kind: 'answered', content, usage, metadata, warnings };
+  const checked = checkSchema(input.tool.output, content);
+  const judge = (known: Checked): ToolCallOutcome =>
+    known.ok ? withValue(answered, known.value, content) : invalid(known.problem, usage);
+  return isThenable(checked) ? checked.then(judge) : judge(checked);
+}
+
+/** A schema may transform the content: what it gives must be JSON again. */
+function withValue(
+  answered: ToolCallOutcome & { kind: 'answered' },
+  value: unknown,
+  content: JsonValue,
+): ToolCallOutcome {
+  if (value === content) return answered;
+  try {
+    return { ...answered, content: toJson(value, { maxDepth: 1000, maxBytes: Infinity }).value };
+  } catch (error) {
+    return invalid(`the schema gave what is no JSON (${(error as Error).message})`, answered.usage);
+  }
+}
+
+function invalid(problem: string, usage: ReadUsage): ToolCallOutcome {
+  return { kind: 'invalid', problem: `Its content does not match its \`output\` schema: ${problem}.`, usage };
+}
+
+function readMetadata(
+  metadata: unknown,
+  limits: { maxDepth: number; maxBytes: number },
+  warnings: string[],
+): JsonValue | undefined {
+  if (metadata === undefined) return undefined;
+  try {
+    return toJson(metadata, limits).value;
+  } catch (error) {
+    warnings.push(`The tool's metadata was left out: ${(error as Error).message}.`);
+    return undefined;
+  }
+}

@@ -1,0 +1,88 @@
+/** The door `troupe`. */
+export { Troupe, defaultTroupe } from './troupe.js';
+export type { BreakerControl, ToolDescription, TroupeOptions } from './troupe.js';
+export { Orchestrator, ReliableOrchestrator } from './orchestrator.js';
+export type { NamedArguments, ReliableOptions, ToolArguments, UntypedArguments } from './orchestrator.js';
+export type { Run, RunSnapshot } from './runtime/run-handle.js';
+export type { Inspector } from './runtime/host.js';
+export type { BreakerSnapshot } from './runtime/breaker.js';
+export { memoryStore, type MemoryStoreOptions } from './runtime/memory-store.js';
+
+export { defineTool, Tool, ToolResult, toolResult } from './core/tool.js';
+export type {
+  AnyTool,
+  ContentOf,
+  DefinedTool,
+  Estimate,
+  NestedRun,
+  OptionsOf,
+  RemainingBudget,
+  RequestOf,
+  ToolContext,
+  ToolDefinition,
+  ToolEmission,
+} from './core/tool.js';
+
+export { Budget } from './core/budget.js';
+export type { BudgetLimits, BudgetOptions, BudgetPeriod } from './core/budget.js';
+export type {
+  BreakerOptions,
+  OrchestrationOptions,
+  OrchestrationOptions as OrchestrationConfig,
+  PoolOptions,
+  ReliabilityOptions,
+  ReliabilityOptions as ReliabilityConfig,
+  RetryOptions,
+  RunBudget,
+  SharedReliabilityOptions,
+} from './core/config.js';
+export type { BreakerWindow, FailureThreshold } from './core/breaker-window.js';
+export type { Jitter } from './core/backoff.js';
+export type { Verdict } from './core/classify.js';
+
+export {
+  BudgetExceeded,
+  CancelledError,
+  ConflictError,
+  InvalidOptionsError,
+  isOrchestratorError,
+  OrchestratorError,
+  OverloadedError,
+  PlanningError,
+  StoreError,
+  ToolExecutionError,
+  ToolNotFoundError,
+  ToolRegistrationError,
+  TroupeClosedError,
+} from './core/errors.js';
+export type {
+  AttemptFailure,
+  BudgetResource,
+  ErrorJson,
+  FailureCategory,
+  OrchestratorErrorCode,
+  RefusalCode,
+} from './core/errors.js';
+
+export { orThrow } from './core/output.js';
+export type { OrchestrationOutput, OutputMetadata, RunStatus, StepOutcome } from './core/output.js';
+export type { BreakerChange, BreakerState, RunEvent, RunEventType, TroupeEvent } from './core/events.js';
+export type { JsonObject, JsonValue } from './core/json.js';
+export type { Amount, ReportedUsage, Usage } from './core/usage.js';
+export type { Awaitable, Claim, ClaimRequest, Clock, Logger, Random, Store } from './core/ports.js';
+export type { StandardSchema } from './core/schema.js';
+
+export { budgetRule, keywordRule, RuleBasedPlanner, typeRule } from './core/planning/rules.js';
+export type { PlanRule } from './core/planning/rules.js';
+export type { Condition } from './core/planning/conditions.js';
+export type {
+  ParallelPolicy,
+  PlanContext,
+  PlanDecision,
+  PlannableTool,
+  Planner,
+  PlanStep,
+  PlanStrategy,
+  StepInput,
+  StepScope,
+} from './core/planning/planner.js';

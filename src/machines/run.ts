@@ -1,0 +1,402 @@
+import { assign, setup } from 'xstate';
+import type { AttemptFailure, ErrorJson, OrchestratorErrorCode } from '../core/errors.js';
+import type { RunStatus } from '../core/output.js';
+import type { ParallelPolicy } from '../core/planning/planner.js';
+import { toAttemptFailure } from '../core/retry.js';
+import {
+  attemptEffects,
+  attemptGuards,
+  attemptStates,
+  attemptUpdates,
+  currentCandidate,
+  retryDecision,
+  type AbortCause,
+  type AttemptContext,
+  type AttemptEvent,
+  type Candidate,
+} from './attempt.js';
+import { judgeBranches, type StepRecord } from './branches.js';
+
+export interface RunInput {
+  readonly runId: string;
+  /** Known from the start when the caller named the tool and the key was claimed, or for a step of a plan. */
+  readonly candidates: readonly Candidate[] | null;
+  /** False: an idempotency key must be claimed first. */
+  readonly isAdmitted: boolean;
+  readonly maxAttempts: number;
+  readonly attemptTimeoutMs: number | null;
+  readonly abortGraceMs: number;
+  readonly deadlineAt: number | null;
+}
+
+/** How a run will end, once that is known. */
+export interface RunEnd {
+  readonly status: RunStatus;
+  readonly code: OrchestratorErrorCode | null;
+  /** Half a sentence: why nothing more was tried. */
+  readonly why: string | null;
+  readonly retryAfterMs: number | null;
+}
+
+export interface RunContext extends AttemptContext {
+  /** The key under which the runtime keeps what is no JSON: tool, controllers, event log. */
+  runId: string;
+  isAdmitted: boolean;
+  /** Failed calls over all candidates. */
+  failures: readonly AttemptFailure[];
+  /** Of a chain or a parallel plan; each step is a run of its own. */
+  steps: readonly StepRecord[];
+  /** The step a chain is at. */
+  step: number;
+  policy: ParallelPolicy;
+  quorum: number;
+  end: RunEnd | null;
+}
+
+export type RunEvent =
+  | AttemptEvent
+  | { type: 'claim.won' }
+  | { type: 'claim.stored'; status: 'completed' | 'partial' }
+  | { type: 'claim.held'; until: number }
+  | { type: 'rejected'; error: ErrorJson }
+  | { type: 'planned'; candidates: readonly Candidate[] }
+  | { type: 'planned.chain'; steps: readonly string[] }
+  | { type: 'planned.parallel'; steps: readonly string[]; policy: ParallelPolicy; quorum: number }
+  | { type: 'step.ended'; step: number; status: RunStatus; code: OrchestratorErrorCode | null }
+  | { type: 'deadline.extended'; at: number | null }
+  | { type: 'cancel' }
+  | { type: 'deadline.passed' }
+  | { type: 'budget.exceeded' }
+  | { type: 'timer.grace' };
+
+const ends = {
+  succeeded: '#completed',
+  won: '#landing',
+  refused: '#fallingOver',
+  exhausted: '#fallingOver',
+} as const;
+
+const runSetup = setup({
+  types: {} as {
+    context: RunContext;
+    events: RunEvent;
+    input: RunInput;
+    tags: 'waiting' | 'in flight' | 'ended';
+  },
+  actions: {
+    ...attemptEffects,
+    /** Claim the idempotency key. Answered by `claim.*` or `rejected`. */
+    claimKey: () => {},
+    /** Ask the planner. Answered by `planned*` or `rejected`. */
+    makePlan: () => {},
+    startStep: (_: unknown, _params: { step: number }) => {},
+    startBranches: () => {},
+    abortSteps: (_: unknown, _params: { cause: AbortCause }) => {},
+    announceFallback: (_: unknown, _params: { from: string; to: string; reason: string }) => {},
+    /** The run is over: settle with callers, release what is held. */
+    finish: (_: unknown, _params: { status: RunStatus | 'rejected' }) => {},
+
+    beginCall: assign((args) => attemptUpdates.beginCall(args)),
+    beginHedge: assign((args) => attemptUpdates.beginHedge(args)),
+    noteWait: assign((args) => attemptUpdates.noteWait(args)),
+    noteRefusal: assign((args) => attemptUpdates.noteRefusal(args)),
+    landCall: assign((args) => attemptUpdates.landCall(args)),
+    scheduleRetry: assign((args) => attemptUpdates.scheduleRetry(args)),
+    forgetCalls: assign(() => attemptUpdates.forgetCalls()),
+    nextCandidate: assign((args) => attemptUpdates.nextCandidate(args)),
+    noteFailure: assign((args) => {
+      const update = attemptUpdates.noteFailure(args);
+      const { context } = args;
+      const failure = toAttemptFailure(currentCandidate(context).tool, context.attempt, update.lastFailure);
+      return { ...update, failures: [...context.failures, failure] };
+    }),
+    admit: assign({ isAdmitted: true }),
+    notePlan: assign(({ event }) => (event.type === 'planned' ? { candidates: event.candidates } : {})),
+    noteSteps: assign(({ event }) => {
+      if (event.type !== 'planned.chain' && event.type !== 'planned.parallel') return {};
+      const steps = event.steps.map((name): StepRecord => ({ name, status: null }));
+      return event.type === 'planned.chain'
+        ? { steps }
+        : { steps, policy: event.policy, quorum: event.quorum };
+    }),
+    noteHeld: assign(({ event }) => ({ wakeAt: event.type === 'claim.held' ? event.until : null })),
+    noteDeadline: assign(({ event }) => (event.type === 'deadline.extended' ? { deadlineAt: event.at } : {})),
+    beginSteps: assign(({ context }) => ({
+      steps: context.steps.map((step, index) =>
+        index === context.step ? { ...step, status: 'running' as const } : step,
+      ),
+    })),
+    beginBranches: assign(({ context }) => ({
+      steps: context.steps.map((step) => ({ ...step, status: 'running' as const })),
+    })),
+    noteStep: assign(({ context, event }) =>
+      event.type === 'step.ended'
+        ? {
+            steps: context.steps.map((step, index) =>
+              index === event.step ? { ...step, status: event.status } : step,
+            ),
+          }
+        : {},
+    ),
+    nextStep: assign(({ context }) => ({ step: context.step + 1 })),
+
+    endCompleted: assign({ end: endsWith('completed') }),
+    endReplayed: assign(({ event }) => ({
+      end: endsWith(event.type === 'claim.stored' ? event.status : 'completed'),
+    })),
+    endCancelled: assign({ end: endsWith('cancelled', 'cancelled') }),
+    endTimedOut: assign({ end: endsWith('timed_out', 'deadline_exceeded') }),
+    endOverBudget: assign({ end: endsWith('budget_exceeded', 'budget_exceeded') }),
+    endFailed: assign(({ context }) => ({ end: failedEnd(context) })),
+    endWithStep: assign(({ event }) => ({
+      end: event.type === 'step.ended' ? endsWith(event.status, event.code) : endsWith('failed', 'internal'),
+    })),
+    endWithBranches: assign(({ context }) => ({ end: branchesEnd(context) })),
+  },
+  guards: {
+    ...attemptGuards,
+    isAdmitted: ({ context }) => context.isAdmitted,
+    isPlanned: ({ context }) => context.candidates.length > 0,
+    isReady: ({ context }) => context.isAdmitted && context.candidates.length > 0,
+    hasNextCandidate: ({ context }) => mayFallOver(context),
+    stepAnswered: ({ event }) => isAnswer(event),
+    lastStepAnswered: ({ context, event }) => isAnswer(event) && context.step + 1 >= context.steps.length,
+    branchesDecided: ({ context }) => judgeBranches(context.steps, context.policy, context.quorum) !== null,
+    isSettled: ({ context }) =>
+      context.inFlight.length === 0 && !context.steps.some((step) => step.status === 'running'),
+    endsCompleted: ({ context }) => context.end?.status === 'completed',
+    endsPartial: ({ context }) => context.end?.status === 'partial',
+    endsTimedOut: ({ context }) => context.end?.status === 'timed_out',
+    endsOverBudget: ({ context }) => context.end?.status === 'budget_exceeded',
+    endsCancelled: ({ context }) => context.end?.status === 'cancelled',
+  },
+});
+
+/** One orchestration: from the key and the plan to one of six ends. A root actor of its own. */
+export const runMachine = runSetup.createMachine({
+  id: 'run',
+  description: 'One orchestration. It gives an answer, or a clear account of why not.',
+  context: ({ input }) => ({
+    runId: input.runId,
+    isAdmitted: input.isAdmitted,
+    candidates: input.candidates ?? [],
+    candidate: 0,
+    attempt: 0,
+    calls: 0,
+    maxAttempts: input.maxAttempts,
+    inFlight: [],
+    attemptTimeoutMs: input.attemptTimeoutMs,
+    abortGraceMs: input.abortGraceMs,
+    deadlineAt: input.deadlineAt,
+    wakeAt: null,
+    lastFailure: null,
+    refusal: null,
+    failures: [],
+    steps: [],
+    step: 0,
+    policy: 'all',
+    quorum: 1,
+    end: null,
+  }),
+  initial: 'starting',
+  on: {
+    cancel: { target: '.settling', actions: 'endCancelled' },
+    'deadline.passed': { target: '.settling', actions: 'endTimedOut' },
+    'budget.exceeded': { target: '.settling', actions: 'endOverBudget' },
+    'deadline.extended': { actions: 'noteDeadline' },
+  },
+  states: {
+    starting: {
+      description: 'What is known already decides where it begins.',
+      always: [
+        { guard: 'isReady', target: 'attempting' },
+        { guard: 'isAdmitted', target: 'planning' },
+        { target: 'admitting' },
+      ],
+    },
+    admitting: {
+      id: 'admitting',
+      description: 'Claims the idempotency key: nobody else may run the same request meanwhile.',
+      initial: 'claiming',
+      entry: 'claimKey',
+      on: {
+        'claim.won': [
+          { guard: 'isPlanned', target: 'attempting', actions: 'admit' },
+          { target: 'planning', actions: 'admit' },
+        ],
+        'claim.stored': { target: 'concluding', actions: 'endReplayed' },
+        'claim.held': { target: '.held', actions: 'noteHeld' },
+        rejected: 'rejected',
+      },
+      states: {
+        claiming: {},
+        held: {
+          tags: ['waiting'],
+          description:
+            'Another process runs the same request. Its answer will be taken, or its lease will end.',
+          entry: { type: 'armTimer', params: ({ context }) => ({ timer: 'wait', at: context.wakeAt ?? 0 }) },
+          exit: { type: 'disarmTimer', params: { timer: 'wait' } },
+          on: { 'timer.wait': { target: '#admitting', reenter: true } },
+        },
+      },
+    },
+    planning: {
+      description: 'Chooses the tools.',
+      entry: 'makePlan',
+      on: {
+        planned: { target: 'attempting', actions: 'notePlan' },
+        'planned.chain': { target: 'stepping', actions: 'noteSteps' },
+        'planned.parallel': { target: 'branching', actions: 'noteSteps' },
+        rejected: 'rejected',
+      },
+    },
+    attempting: {
+      description: 'Calls the tools of the plan, one after the other, until one answers.',
+      initial: 'awaiting',
+      states: attemptStates(ends),
+    },
+    fallingOver: {
+      id: 'fallingOver',
+      description: 'The tool could not answer: the next one of the plan, or the end.',
+      always: [
+        {
+          guard: 'hasNextCandidate',
+          target: 'attempting',
+          actions: [
+            {
+              type: 'announceFallback',
+              params: ({ context }) => ({
+                from: currentCandidate(context).tool,
+                to: context.candidates[context.candidate + 1]!.tool,
+                reason: failedEnd(context).code ?? 'unknown',
+              }),
+            },
+            'nextCandidate',
+          ],
+        },
+        { target: 'concluding', actions: 'endFailed' },
+      ],
+    },
+    landing: {
+      id: 'landing',
+      description: 'One call has answered; the one it raced must settle.',
+      always: { target: 'settling', actions: 'endCompleted' },
+    },
+    stepping: {
+      tags: ['in flight'],
+      description: 'A chain: each step is a run of its own, and gets the result of the one before.',
+      entry: ['beginSteps', { type: 'startStep', params: ({ context }) => ({ step: context.step }) }],
+      on: {
+        'step.ended': [
+          { guard: 'lastStepAnswered', target: 'concluding', actions: ['noteStep', 'endCompleted'] },
+          { guard: 'stepAnswered', target: 'stepping', reenter: true, actions: ['noteStep', 'nextStep'] },
+          { target: 'concluding', actions: ['noteStep', 'endWithStep'] },
+        ],
+      },
+    },
+    branching: {
+      tags: ['in flight'],
+      description:
+        'A parallel plan: each branch is a run of its own, and the policy says when it is decided.',
+      entry: ['beginBranches', 'startBranches'],
+      always: { guard: 'branchesDecided', target: 'settling', actions: 'endWithBranches' },
+      on: { 'step.ended': { actions: 'noteStep' } },
+    },
+    settling: {
+      tags: ['in flight'],
+      description: 'Everything still going on is aborted, and has `abortGraceMs` to settle.',
+      entry: [
+        { type: 'abortCalls', params: ({ context }) => ({ cause: abortCause(context) }) },
+        { type: 'abortSteps', params: ({ context }) => ({ cause: abortCause(context) }) },
+        { type: 'armTimer', params: ({ context }) => ({ timer: 'grace', inMs: context.abortGraceMs }) },
+      ],
+      exit: { type: 'disarmTimer', params: { timer: 'grace' } },
+      always: { guard: 'isSettled', target: 'concluding' },
+      on: {
+        'call.succeeded': { guard: 'isInFlight', actions: 'landCall' },
+        'call.failed': { guard: 'isInFlight', actions: 'landCall' },
+        'step.ended': { actions: 'noteStep' },
+        // Steps are bounded by their own grace, so only calls are given up here.
+        'timer.grace': { actions: ['abandonCalls', 'forgetCalls'] },
+        // The first cause decides how the run ends.
+        cancel: {},
+        'deadline.passed': {},
+        'budget.exceeded': {},
+      },
+    },
+    concluding: {
+      description: 'Nothing is in flight any more.',
+      always: [
+        { guard: 'endsCompleted', target: 'completed' },
+        { guard: 'endsPartial', target: 'partial' },
+        { guard: 'endsTimedOut', target: 'timed_out' },
+        { guard: 'endsOverBudget', target: 'budget_exceeded' },
+        { guard: 'endsCancelled', target: 'cancelled' },
+        { target: 'failed' },
+      ],
+    },
+    completed: {
+      id: 'completed',
+      type: 'final',
+      tags: ['ended'],
+      entry: { type: 'finish', params: { status: 'completed' } },
+    },
+    partial: {
+      type: 'final',
+      tags: ['ended'],
+      description: 'Part of the branches or replicates answered, and that is enough.',
+      entry: { type: 'finish', params: { status: 'partial' } },
+    },
+    failed: { type: 'final', tags: ['ended'], entry: { type: 'finish', params: { status: 'failed' } } },
+    timed_out: { type: 'final', tags: ['ended'], entry: { type: 'finish', params: { status: 'timed_out' } } },
+    budget_exceeded: {
+      type: 'final',
+      tags: ['ended'],
+      entry: { type: 'finish', params: { status: 'budget_exceeded' } },
+    },
+    cancelled: { type: 'final', tags: ['ended'], entry: { type: 'finish', params: { status: 'cancelled' } } },
+    rejected: {
+      type: 'final',
+      tags: ['ended'],
+      description: 'Refused before it started: key conflict, no tool fits, a planner that failed.',
+      entry: { type: 'finish', params: { status: 'rejected' } },
+    },
+  },
+});
+
+function endsWith(status: RunStatus, code: OrchestratorErrorCode | null = null): RunEnd {
+  return { status, code, why: null, retryAfterMs: null };
+}
+
+/** Why the current candidate is given up, and whether another may be tried. */
+function failedEnd(context: RunContext): RunEnd {
+  if (context.refusal) {
+    const { code, message, retryAfterMs } = context.refusal;
+    return { status: 'failed', code, why: message, retryAfterMs: retryAfterMs ?? null };
+  }
+  const decision = retryDecision(context);
+  const retryAfterMs = context.lastFailure?.retryAfterMs ?? null;
+  if (decision.kind === 'retry') return { status: 'failed', code: 'internal', why: null, retryAfterMs };
+  return { status: 'failed', code: decision.code, why: decision.why, retryAfterMs };
+}
+
+function mayFallOver(context: RunContext): boolean {
+  if (context.candidate + 1 >= context.candidates.length) return false;
+  if (context.refusal) return context.refusal.code !== 'attempts_exhausted';
+  return context.calls < context.maxAttempts && retryDecision(context).kind === 'fall_over';
+}
+
+function isAnswer(event: RunEvent): boolean {
+  return event.type === 'step.ended' && (event.status === 'completed' || event.status === 'partial');
+}
+
+function branchesEnd(context: RunContext): RunEnd {
+  const verdict = judgeBranches(context.steps, context.policy, context.quorum);
+  return endsWith(verdict ?? 'failed', verdict === 'budget_exceeded' ? 'budget_exceeded' : null);
+}
+
+/** A run that has its answer aborts losers; any other end is the cause itself. */
+function abortCause(context: RunContext): AbortCause {
+  const status = context.end?.status ?? 'failed';
+  return status === 'completed' || status === 'partial' ? 'loser' : status;
+}

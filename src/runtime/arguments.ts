@@ -1,0 +1,184 @@
+import { Budget } from '../core/budget.js';
+import { parseRunOptions, type OrchestrationOptions, type RetryOptions } from '../core/config.js';
+import { InvalidOptionsError, ToolNotFoundError } from '../core/errors.js';
+import type { RunEvent } from '../core/events.js';
+import { NotJson, toJson, type JsonCopy, type JsonObject } from '../core/json.js';
+import type { PlannedTool } from '../core/planning/plan.js';
+import type { Planner } from '../core/planning/planner.js';
+import { isTool, type AnyTool } from '../core/tool.js';
+import type { Host } from './host.js';
+import type { StartRequest } from './starter.js';
+
+/** What `run()` and `start()` take, before it is checked. */
+export interface RunArguments {
+  readonly request: unknown;
+  readonly toolName?: string;
+  readonly tool?: AnyTool;
+  readonly toolOptions?: unknown;
+  readonly options?: OrchestrationOptions;
+  readonly events?: (event: RunEvent) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface OrchestratorSettings {
+  readonly isReliable: boolean;
+  readonly planner: Planner | undefined;
+  readonly retry: RetryOptions | undefined;
+}
+
+const ARGUMENTS: ReadonlySet<string> = new Set([
+  'request',
+  'toolName',
+  'tool',
+  'toolOptions',
+  'options',
+  'events',
+  'signal',
+]);
+
+/**
+ * Checks the arguments of a run and brings them into the form runs work with; nothing of the caller's is kept.
+ *
+ * @throws {InvalidOptionsError} and {ToolNotFoundError}, naming what is wrong.
+ */
+export function parseArguments(host: Host, args: RunArguments, settings: OrchestratorSettings): StartRequest {
+  if (typeof args !== 'object' || args === null) {
+    throw new InvalidOptionsError(`run() takes an object with \`request\`, got ${String(args)}.`);
+  }
+  for (const key of Object.keys(args)) {
+    if (!ARGUMENTS.has(key)) {
+      throw new InvalidOptionsError(`Unknown argument \`${key}\`. run() takes ${[...ARGUMENTS].join(', ')}.`);
+    }
+  }
+  if (!('request' in args) || args.request === undefined) {
+    throw new InvalidOptionsError('Argument `request` is missing. Give the tool what it shall work on.');
+  }
+  checkCallbacks(args);
+  const config = parseRunOptions(args.options);
+  if (!settings.isReliable) checkBasic(args);
+  const request = parseJson('request', args.request, host.maxRequestBytes);
+  const toolOptions =
+    args.toolOptions === undefined
+      ? undefined
+      : parseJson('toolOptions', args.toolOptions, host.maxRequestBytes);
+  if (
+    toolOptions &&
+    (typeof toolOptions.value !== 'object' || toolOptions.value === null || Array.isArray(toolOptions.value))
+  ) {
+    throw new InvalidOptionsError('Argument `toolOptions` must be an object.');
+  }
+  const inlineTools = new Map<string, AnyTool>();
+  return {
+    request: request.value,
+    toolOptions: toolOptions?.value as JsonObject | undefined,
+    tools: parseTools(host, args, config.fallback, inlineTools, settings),
+    inlineTools,
+    config,
+    isReliable: settings.isReliable,
+    ownsRetries: true,
+    retryLayers: [settings.retry, config.reliability],
+    planner: settings.planner,
+    accounts: config.budget instanceof Budget ? [config.budget] : [],
+    observer: args.events,
+    signal: args.signal,
+    dropped: [...request.dropped, ...(toolOptions?.dropped ?? []).map((path) => `toolOptions.${path}`)],
+    isNested: false,
+    traceId: undefined,
+  };
+}
+
+function parseJson(name: string, value: unknown, maxBytes: number): JsonCopy {
+  try {
+    return toJson(value, { maxDepth: 100, maxBytes });
+  } catch (error) {
+    if (!(error instanceof NotJson)) throw error;
+    throw new InvalidOptionsError(`Argument \`${name}\` must be JSON: ${error.message}.`, { cause: error });
+  }
+}
+
+function checkCallbacks({ events, signal }: RunArguments): void {
+  if (events !== undefined && typeof events !== 'function') {
+    throw new InvalidOptionsError('Argument `events` must be a function that takes an event.');
+  }
+  if (signal !== undefined && !isSignal(signal)) {
+    throw new InvalidOptionsError('Argument `signal` must be an AbortSignal.');
+  }
+}
+
+function isSignal(value: unknown): boolean {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'aborted' in value &&
+    typeof (value as AbortSignal).addEventListener === 'function'
+  );
+}
+
+/** Options that need a ReliableOrchestrator would do nothing here, so they are refused. */
+function checkBasic({ options, tool, toolName }: RunArguments): void {
+  for (const name of ['fallback', 'reliability'] as const) {
+    if (options?.[name] !== undefined) {
+      throw new InvalidOptionsError(
+        `Option \`options.${name}\` needs a ReliableOrchestrator; Orchestrator calls once.`,
+      );
+    }
+  }
+  if (tool === undefined && toolName === undefined) {
+    throw new InvalidOptionsError(
+      'Orchestrator runs the tool you name: give `toolName` or `tool`. ReliableOrchestrator can choose one.',
+    );
+  }
+}
+
+function parseTools(
+  host: Host,
+  { tool, toolName }: RunArguments,
+  fallback: readonly string[] | undefined,
+  inlineTools: Map<string, AnyTool>,
+  { planner }: OrchestratorSettings,
+): readonly PlannedTool[] | null {
+  const first = firstTool(host, tool, toolName, inlineTools);
+  if (first === null) {
+    if (fallback !== undefined) {
+      throw new InvalidOptionsError(
+        'Option `options.fallback` goes with a named tool; else the plan has fallbacks of its own.',
+      );
+    }
+    if (planner === undefined)
+      throw new InvalidOptionsError('No tool was named, and there is no planner to choose one.');
+    return null;
+  }
+  for (const name of fallback ?? []) if (host.registered(name) === undefined) throw notFound(host, name);
+  const names = new Set([first, ...(fallback ?? [])]);
+  return [...names].map((name) => ({ tool: name }));
+}
+
+function firstTool(
+  host: Host,
+  tool: unknown,
+  toolName: unknown,
+  inlineTools: Map<string, AnyTool>,
+): string | null {
+  if (tool !== undefined && toolName !== undefined) {
+    throw new InvalidOptionsError('Give either `tool` or `toolName`, not both.');
+  }
+  if (tool !== undefined) {
+    if (!isTool(tool) || typeof tool.name !== 'string' || typeof tool.execute !== 'function') {
+      throw new InvalidOptionsError('Argument `tool` is not a Tool. Extend `Tool`, or use `defineTool`.');
+    }
+    inlineTools.set(tool.name, tool);
+    return tool.name;
+  }
+  if (toolName === undefined) return null;
+  if (typeof toolName !== 'string') throw new InvalidOptionsError('Argument `toolName` must be a string.');
+  if (host.registered(toolName) === undefined) throw notFound(host, toolName);
+  return toolName;
+}
+
+function notFound(host: Host, name: string): ToolNotFoundError {
+  const names = host.registeredNames();
+  const known = names.length === 0 ? 'No tool is registered' : `Registered are: ${names.join(', ')}`;
+  return new ToolNotFoundError(
+    `There is no tool "${name}". ${known}. Call registerTool() first, or check the name.`,
+  );
+}

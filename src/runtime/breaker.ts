@@ -1,0 +1,311 @@
+import { createActor, type Actor, type AnyActorRef, type InspectionEvent, type Observer } from 'xstate';
+import { SampleWindow, tripReason, type WindowSamples } from '../core/breaker-window.js';
+import type { BreakerConfig } from '../core/config.js';
+import type { BreakerChange, BreakerState } from '../core/events.js';
+import { breakerMachine, type BreakerEvent, type SavedBreaker } from '../machines/breaker.js';
+import type { Timer, Timers } from './timers.js';
+
+/** Leave to make one call. Settled exactly once; the second time nothing happens. */
+export interface Permit {
+  readonly id: number;
+  readonly epoch: number;
+  readonly kind: 'call' | 'probe' | 'observed';
+}
+
+/** `ignored` and `cancelled` are neutral; `expired` is a probe whose lease ran out. */
+export type PermitOutcome = 'success' | 'failure' | 'ignored' | 'cancelled' | 'expired';
+
+export type PermitAnswer =
+  | { readonly granted: true; readonly permit: Permit }
+  | { readonly granted: false; readonly retryAfterMs: number | undefined };
+
+/** A breaker as plain JSON. */
+export interface BreakerSnapshot extends SavedBreaker {
+  readonly version: 1;
+  readonly provider: string;
+  readonly epoch: number;
+  readonly samples: WindowSamples;
+}
+
+export interface BreakerPorts {
+  readonly now: () => number;
+  readonly timers: Timers;
+  readonly inspect: Observer<InspectionEvent> | ((event: InspectionEvent) => void) | undefined;
+  readonly changed: (change: BreakerChange) => void;
+  readonly warn: (message: string, error: unknown) => void;
+}
+
+/**
+ * A provider's breaker: the chart owns the states, this shell counts the closed state's samples, hands out permits
+ * and runs the timers the chart asks for.
+ */
+export class Breaker {
+  state: BreakerState = 'closed';
+  private readonly actor: Actor<typeof breakerMachine>;
+  private readonly window: SampleWindow;
+  private readonly open = new Map<number, { readonly permit: Permit; readonly lease: Timer | undefined }>();
+  private readonly timerOf = new Map<string, Timer>();
+  private readonly listeners = new Set<() => void>();
+  private readonly changes: BreakerChange[] = [];
+  private lastId = 0;
+
+  constructor(
+    readonly provider: string,
+    readonly config: BreakerConfig,
+    private readonly ports: BreakerPorts,
+  ) {
+    this.window = new SampleWindow(config.window);
+    const machine = breakerMachine.provide({
+      actions: {
+        announce: (_, change) => this.announce(change),
+        clearWindow: () => this.window.clear(),
+        armTimer: (_, { timer, at }) => this.arm(timer, at),
+        disarmTimer: (_, { timer }) => this.disarm(timer),
+      },
+    });
+    this.actor = createActor(machine, {
+      id: `breaker:${provider}`,
+      input: { provider, halfOpen: config.halfOpen },
+      ...(ports.inspect ? { inspect: ports.inspect } : {}),
+    });
+    this.actor.subscribe({ error: (error) => ports.warn(`The breaker of "${provider}" failed.`, error) });
+    this.actor.start();
+  }
+
+  /** Whether a call would be refused now; a breaker that is due for a probe would not refuse. */
+  wouldRefuse(): { readonly retryAfterMs: number | undefined } | null {
+    if (this.config.mode !== 'on') return null;
+    this.checkTime();
+    if (this.state === 'closed' || (this.state === 'half-open' && this.hasProbeLeft())) return null;
+    return { retryAfterMs: this.retryAfterMs() };
+  }
+
+  /** Asks for leave to make a call. */
+  acquire(): PermitAnswer {
+    if (this.config.mode === 'off') return this.grant('observed');
+    this.checkTime();
+    if (this.state === 'closed') return this.grant('call');
+    if (this.state === 'half-open' && this.hasProbeLeft()) return this.grant('probe');
+    if (this.config.mode === 'observe') return this.grant('observed');
+    return { granted: false, retryAfterMs: this.retryAfterMs() };
+  }
+
+  settle(permit: Permit, outcome: PermitOutcome, isSlow = false): void {
+    const held = this.open.get(permit.id);
+    if (held === undefined) return;
+    this.open.delete(permit.id);
+    if (held.lease) this.ports.timers.clear(held.lease);
+    if (permit.epoch !== this.epoch || permit.kind === 'observed') return;
+    if (permit.kind === 'probe') this.settleProbe(permit, outcome, isSlow);
+    else if (outcome === 'success' || outcome === 'failure') this.count(outcome === 'failure', isSlow);
+  }
+
+  /** The provider asked to be left alone until then. */
+  openUntil(until: number): void {
+    if (this.config.mode === 'off' || until <= this.ports.now()) return;
+    if (this.state === 'open') this.send({ type: 'open.extended', until });
+    else this.send({ type: 'threshold.reached', reason: 'requested_by_provider', until });
+  }
+
+  /** Refuses everything until the handle, and every other, is released. Releasing twice is once. */
+  isolate(): { release(): void } {
+    this.send({ type: 'isolate' });
+    let isReleased = false;
+    return {
+      release: () => {
+        if (isReleased) return;
+        isReleased = true;
+        this.send({ type: 'release' });
+      },
+    };
+  }
+
+  /** Closes it, forgets what was counted and cancels its timers. An isolation stays until it is released. */
+  reset(): void {
+    this.send({ type: 'reset' });
+  }
+
+  snapshot(): BreakerSnapshot {
+    const { timesOpened, openUntil, halfOpenUntil, successes, failures, epoch } = this.context;
+    return {
+      version: 1,
+      provider: this.provider,
+      state: this.state,
+      epoch,
+      timesOpened,
+      openUntil,
+      halfOpenUntil,
+      successes,
+      failures,
+      samples: this.window.toJSON(),
+    };
+  }
+
+  /** Takes up where a snapshot left off: remaining time, counts and a way out of every state. */
+  restore(saved: BreakerSnapshot): void {
+    this.send({ type: 'restore', saved, at: this.ports.now() });
+    if (this.state === 'closed') this.window.restore(saved.samples);
+  }
+
+  /** Calls `fn` once, at the next change of state. Returns how to stop waiting. */
+  whenChanged(fn: () => void): () => void {
+    this.listeners.add(fn);
+    return () => this.listeners.delete(fn);
+  }
+
+  /** The actor, for the Troupe's inspector. */
+  get ref(): AnyActorRef {
+    return this.actor;
+  }
+
+  dispose(): void {
+    for (const { lease } of this.open.values()) if (lease) this.ports.timers.clear(lease);
+    this.open.clear();
+    for (const timer of [...this.timerOf.keys()]) this.disarm(timer);
+    this.actor.stop();
+  }
+
+  private get context() {
+    return this.actor.getSnapshot().context;
+  }
+
+  private get epoch(): number {
+    return this.context.epoch;
+  }
+
+  private hasProbeLeft(): boolean {
+    const { probes, successes, failures } = this.context;
+    return probes.length + successes + failures < this.config.halfOpen.probes;
+  }
+
+  /** Time is checked when somebody asks, too: a timer may be late. */
+  private checkTime(): void {
+    const now = this.ports.now();
+    const { openUntil, halfOpenUntil } = this.context;
+    if (this.state === 'open' && now >= (openUntil ?? 0)) this.send({ type: 'open.elapsed', at: now });
+    if (this.state === 'half-open' && now >= (halfOpenUntil ?? Infinity)) this.halfOpenElapsed();
+  }
+
+  private grant(kind: Permit['kind']): PermitAnswer {
+    const permit: Permit = { id: ++this.lastId, epoch: this.epoch, kind };
+    let lease: Timer | undefined;
+    if (kind === 'probe') {
+      this.send({ type: 'probe.started', id: permit.id });
+      lease = this.ports.timers.set(this.ports.now() + this.config.halfOpen.leaseMs, () =>
+        this.settle(permit, 'expired'),
+      );
+    }
+    this.open.set(permit.id, { permit, lease });
+    return { granted: true, permit };
+  }
+
+  private settleProbe({ id }: Permit, outcome: PermitOutcome, isSlow: boolean): void {
+    // With a limit for slow calls, a slow probe says that the provider is not well yet.
+    const isFailure = outcome === 'failure' || outcome === 'expired' || (isSlow && outcome === 'success');
+    if (isFailure) {
+      const reason =
+        outcome === 'expired' ? 'probe_expired' : outcome === 'success' ? 'slow' : 'probe_failed';
+      this.send({
+        type: 'probe.failed',
+        id,
+        reason,
+        until: this.nextOpenUntil(this.context.timesOpened + 1),
+      });
+    } else {
+      this.send({ type: outcome === 'success' ? 'probe.succeeded' : 'probe.returned', id });
+      if (outcome !== 'success') this.notify();
+    }
+  }
+
+  private count(failure: boolean, slow: boolean): void {
+    const now = this.ports.now();
+    const sample = { failure, slow };
+    this.window.record(sample, now);
+    const { failures, slow: slowLimit } = this.config;
+    const reason = tripReason(this.window.counts(now), sample, failures, slowLimit?.ratio);
+    if (reason !== null) {
+      this.send({
+        type: 'threshold.reached',
+        reason,
+        until: this.nextOpenUntil(this.context.timesOpened + 1),
+      });
+    }
+  }
+
+  private nextOpenUntil(timesInARow: number): number {
+    const { openMs } = this.config;
+    let ms = 60_000;
+    if (typeof openMs === 'number') {
+      ms = openMs;
+    } else {
+      try {
+        const given = openMs(timesInARow);
+        if (typeof given === 'number' && Number.isFinite(given) && given >= 0) ms = given;
+        else this.ports.warn(`\`openMs\` of "${this.provider}" gave no duration; 60000 ms are used.`, given);
+      } catch (error) {
+        this.ports.warn(`\`openMs\` of "${this.provider}" threw; 60000 ms are used.`, error);
+      }
+    }
+    return this.ports.now() + ms;
+  }
+
+  private halfOpenElapsed(): void {
+    this.send({
+      type: 'halfOpen.elapsed',
+      at: this.ports.now(),
+      until: this.nextOpenUntil(Math.max(1, this.context.timesOpened)),
+    });
+  }
+
+  private retryAfterMs(): number | undefined {
+    const { openUntil, halfOpenUntil } = this.context;
+    const until = this.state === 'open' ? openUntil : this.state === 'half-open' ? halfOpenUntil : null;
+    return until === null ? undefined : Math.max(0, until - this.ports.now());
+  }
+
+  private arm(timer: 'open' | 'halfOpen', at: number): void {
+    this.disarm(timer);
+    const elapsed = () => {
+      if (timer === 'open') this.send({ type: 'open.elapsed', at: this.ports.now() });
+      else this.halfOpenElapsed();
+    };
+    this.timerOf.set(timer, this.ports.timers.set(at, elapsed));
+  }
+
+  private disarm(timer: string): void {
+    const armed = this.timerOf.get(timer);
+    if (armed) this.ports.timers.clear(armed);
+    this.timerOf.delete(timer);
+  }
+
+  /** Listeners are told after the transition: inside it the actor still shows its old snapshot. */
+  private send(event: BreakerEvent): void {
+    this.actor.send(event);
+    for (let change = this.changes.shift(); change !== undefined; change = this.changes.shift()) {
+      this.ports.changed(change);
+      this.notify();
+    }
+  }
+
+  private announce({
+    to,
+    reason,
+    openUntil,
+  }: {
+    to: BreakerState;
+    reason: string;
+    openUntil: number | null;
+  }): void {
+    const from = this.state;
+    this.state = to;
+    // Probes of the state before are void; their leases must not hold on to anything.
+    for (const { lease } of this.open.values()) if (lease) this.ports.timers.clear(lease);
+    if (from !== to) this.changes.push({ provider: this.provider, from, to, reason, openUntil });
+  }
+
+  private notify(): void {
+    const waiting = [...this.listeners];
+    this.listeners.clear();
+    for (const fn of waiting) fn();
+  }
+}

@@ -1,0 +1,155 @@
+import type { JsonValue } from '../core/json.js';
+import { toJson } from '../core/json.js';
+import type { NestedRun, RemainingBudget, ToolContext, ToolEmission } from '../core/tool.js';
+import { readUsage, type ReportedUsage } from '../core/usage.js';
+import type { OrchestratorError } from '../core/errors.js';
+import { parseArguments, type RunArguments } from './arguments.js';
+import type { Call } from './call.js';
+import type { Run } from './run-handle.js';
+import type { StartRequest } from './starter.js';
+
+/** What a tool gets with one call. Its functions need no `this`, so that a tool may take them apart. */
+export function callContext(call: Call): ToolContext {
+  const { x, host, options } = call;
+  const { root } = x;
+  return {
+    get signal() {
+      return call.signal;
+    },
+    get deadline() {
+      const { deadlineAt } = x.context;
+      return deadlineAt === null ? undefined : Math.round(deadlineAt);
+    },
+    attempt: options.attempt,
+    runId: root.id,
+    traceId: x.spec.traceId,
+    idempotencyKey: options.idempotencyKey,
+    logger: host.logger,
+    emit: (event) => emit(call, event),
+    budget: {
+      remaining: () => remaining(call),
+      charge: (usage) => charge(call, usage),
+    },
+    run: ((nested: NestedRun) => runNested(call, nested)) as ToolContext['run'],
+  };
+}
+
+function remaining(call: Call): RemainingBudget {
+  const now = call.host.now();
+  const room = call.grant.allowance.room(now);
+  const { deadlineAt } = call.x.context;
+  return {
+    ...(room.tokens === Infinity || call.x.spec.accounts.length === 0 ? {} : { tokens: room.tokens }),
+    ...(room.costUsd === Infinity || call.x.spec.accounts.length === 0 ? {} : { costUsd: room.costUsd }),
+    ...(deadlineAt === null ? {} : { ms: Math.max(0, Math.round(deadlineAt - now)) }),
+  };
+}
+
+function charge(call: Call, reported: ReportedUsage): void {
+  const { usage, ignored } = readUsage(reported);
+  if (usage === undefined || ignored.length > 0) {
+    const fields = ignored.length > 0 ? ignored.map((name) => `\`${name}\``).join(', ') : 'it';
+    call.x.warn(
+      'usage_ignored',
+      `"${call.tool.name}" charged a usage of which ${fields} is no amount; that was ignored.`,
+    );
+  }
+  if (usage === undefined) return;
+  if (call.isSettled) {
+    call.x.warn(
+      'late_charge',
+      `"${call.tool.name}" charged usage after its call had settled; it was not counted.`,
+    );
+    return;
+  }
+  call.charge(usage);
+}
+
+/** A nested run is a root of its own, bound to its outer call by signal, deadline, budget, trace and key. */
+function startNested(call: Call, nested: NestedRun): Run {
+  const { host, x, grant } = call;
+  const { deadlineAt } = x.context;
+  let given: StartRequest;
+  try {
+    given = parseArguments(host, nested as RunArguments, {
+      isReliable: x.spec.isReliable,
+      planner: x.spec.planner,
+      retry: undefined,
+    });
+  } catch (error) {
+    return host.starter.rejected(error as OrchestratorError);
+  }
+  const leftMs = deadlineAt === null ? Infinity : Math.max(0, deadlineAt - host.now());
+  const timeoutMs = Math.min(leftMs, given.config.timeoutMs ?? Infinity);
+  return host.starter.start({
+    ...given,
+    config: { ...given.config, timeoutMs: timeoutMs === Infinity ? undefined : timeoutMs },
+    ownsRetries: false,
+    isNested: true,
+    retryLayers: [...x.spec.retryLayers, ...given.retryLayers],
+    accounts: [grant.allowance, ...given.accounts],
+    traceId: x.spec.traceId,
+  });
+}
+
+async function runNested(call: Call, nested: NestedRun) {
+  const run = startNested(call, nested);
+  call.hasNested = true;
+  call.nested.add(run);
+  call.lendSlot();
+  if (call.aborted || call.isSettled) run.cancel(call.aborted?.reason);
+  try {
+    return await run.output;
+  } catch (error) {
+    call.nestedErrors.add(error);
+    throw error;
+  } finally {
+    call.nested.delete(run);
+    await call.takeSlotBack();
+  }
+}
+
+/** Types a tool may send as they are; the run's own are kept from being imitated. */
+const PLAIN: ReadonlySet<string> = new Set([
+  'replicate_started',
+  'replicate_done',
+  'partial_summary',
+  'bundle_ready',
+]);
+
+function emit(call: Call, event: ToolEmission): void {
+  const { x, tool, options } = call;
+  if (call.isSettled || call.aborted) return;
+  const type: unknown = (event as Partial<ToolEmission> | undefined)?.type;
+  if (typeof type !== 'string') {
+    x.warn('event_ignored', `"${tool.name}" emitted an event without a \`type\`; it was left out.`);
+    return;
+  }
+  if (type === 'delta' && !x.spec.config.streaming) return;
+  let payload: JsonValue;
+  try {
+    const { type: _type, ...fields } = event;
+    payload = toJson(fields, { maxDepth: 100, maxBytes: call.host.maxOutputBytes }).value;
+  } catch (error) {
+    x.warn(
+      'event_ignored',
+      `"${tool.name}" emitted a ${type} event that was left out: ${(error as Error).message}.`,
+    );
+    return;
+  }
+  const fields = payload as Record<string, JsonValue>;
+  if (type === 'delta') {
+    const text = typeof fields['text'] === 'string' ? fields['text'] : '';
+    const data = fields['data'] === undefined ? {} : { data: fields['data'] };
+    x.emit({ type, toolName: tool.name, attempt: options.attempt, text, ...data });
+  } else if (type === 'warning') {
+    x.warn(
+      'tool_warning',
+      typeof fields['message'] === 'string' ? fields['message'] : JSON.stringify(payload),
+    );
+  } else if (PLAIN.has(type)) {
+    x.emit({ type: type as 'bundle_ready', data: payload });
+  } else {
+    x.emit({ type: 'tool_event', name: type, toolName: tool.name, data: payload });
+  }
+}

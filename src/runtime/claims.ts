@@ -1,0 +1,104 @@
+import { createHash } from 'node:crypto';
+import { callStore } from '../actors/store-call.js';
+import { ConflictError, describeError } from '../core/errors.js';
+import { canonicalJson, type JsonValue } from '../core/json.js';
+import type { OrchestrationOutput } from '../core/output.js';
+import { LEASE_MS } from './effects.js';
+import type { Execution } from './execution.js';
+import type { Host } from './host.js';
+import type { Timer } from './timers.js';
+
+/** Idempotency keys: callers in this process share executions, processes share the store. */
+export class Claims {
+  private readonly inFlight = new Map<string, Execution>();
+  private readonly renewals = new Map<Execution, Timer>();
+
+  constructor(private readonly host: Host) {}
+
+  get size(): number {
+    return this.inFlight.size;
+  }
+
+  /**
+   * The execution in flight under a key.
+   *
+   * @throws {ConflictError} when it is of another request.
+   */
+  find(key: string, fingerprint: string): Execution | undefined {
+    const x = this.inFlight.get(key);
+    if (x && x.spec.claim!.fingerprint !== fingerprint) throw this.conflict(key);
+    return x;
+  }
+
+  add(x: Execution): void {
+    this.inFlight.set(x.spec.claim!.key, x);
+  }
+
+  /** Prolongs the claim in the store while the execution lives. */
+  keep(x: Execution): void {
+    const { host } = this;
+    const { key } = x.spec.claim!;
+    const renew = () => {
+      const now = host.now();
+      callStore(
+        () => host.store.renew({ key, owner: x.id, leaseMs: LEASE_MS, now }),
+        (isHeld) => {
+          if (!isHeld)
+            x.warn(
+              'claim_lost',
+              'The claim of the idempotency key was lost; another process may run it too.',
+            );
+        },
+        (error) => this.storeFailed('renew', error),
+      );
+      this.keep(x);
+    };
+    if (!x.isEnded) this.renewals.set(x, host.backgroundTimers.set(host.now() + LEASE_MS / 3, renew));
+  }
+
+  /** Stores an answer, or gives the key up; then calls `done`, whatever the store does. */
+  conclude(x: Execution, output: OrchestrationOutput | undefined, done: () => void): void {
+    const { key } = x.spec.claim!;
+    const { store } = this.host;
+    const owner = x.id;
+    const finished = () => {
+      if (this.inFlight.get(key) === x) this.inFlight.delete(key);
+      done();
+    };
+    const renewal = this.renewals.get(x);
+    if (renewal) this.host.backgroundTimers.clear(renewal);
+    this.renewals.delete(x);
+    if (x.replay !== undefined) return finished();
+    const settle = () =>
+      output === undefined
+        ? store.release({ key, owner })
+        : store.complete({ key, owner, output: output as unknown as JsonValue, now: this.host.now() });
+    callStore<unknown>(settle, finished, (error) => {
+      this.storeFailed(output === undefined ? 'release' : 'complete', error);
+      finished();
+    });
+  }
+
+  conflict(key: string): ConflictError {
+    return new ConflictError(
+      `The idempotency key "${key}" was used for a different request. Use a new key, or repeat the same request.`,
+      key,
+    );
+  }
+
+  private storeFailed(operation: string, error: unknown): void {
+    const message = describeError(error);
+    this.host.troupeEvents.emit({ type: 'store_failed', operation, message });
+    this.host.logger.error(`The store failed to ${operation} an idempotency record.`, { error: message });
+  }
+}
+
+/** What makes two requests the same: the tool asked for, the request and the caller's options. */
+export function fingerprintOf(parts: {
+  readonly tool: string | null;
+  readonly version: string | null;
+  readonly request: JsonValue;
+  readonly toolOptions: JsonValue;
+}): string {
+  return createHash('sha256').update(canonicalJson(parts)).digest('hex');
+}

@@ -1,0 +1,240 @@
+import { callPlanner } from '../actors/planner-call.js';
+import { callStore } from '../actors/store-call.js';
+import { describeError, StoreError } from '../core/errors.js';
+import type { Claim } from '../core/ports.js';
+import type { Plan } from '../core/planning/plan.js';
+import type { RunStatus } from '../core/output.js';
+import { toAttemptFailure, type JudgedFailure } from '../core/retry.js';
+import type { AbortCause, AttemptContext, TimerParams } from '../machines/attempt.js';
+import { runMachine, type RunContext } from '../machines/run.js';
+import { Call } from './call.js';
+import type { Execution } from './execution.js';
+import type { Host } from './host.js';
+
+/** How often a key that another process holds is asked for again, in milliseconds. */
+const POLL_MS = 200;
+
+/** How long a claim stands without renewal, in milliseconds. */
+export const LEASE_MS = 60_000;
+
+interface EffectArgs {
+  readonly context: RunContext;
+  readonly event: { readonly type: string };
+}
+
+/**
+ * The `run` chart with its effects provided: done once per Troupe. Each effect finds the run's side record by the
+ * id in the context, and is carried out after the transition that asked for it, in the order asked.
+ */
+export function provideRun(host: Host) {
+  const effect =
+    <Params>(carryOut: (x: Execution, args: EffectArgs, params: Params) => void) =>
+    (args: EffectArgs, params: Params) => {
+      const x = host.executions.get(args.context.runId)!;
+      host.enqueue(x, () => carryOut(x, args, params));
+    };
+  return runMachine.provide({
+    actions: {
+      claimKey: effect((x) => claimKey(host, x)),
+      makePlan: effect((x) => makePlan(host, x)),
+      acquire: effect((x, { context }) => {
+        x.announceStart(context.candidates.map(({ tool }) => tool));
+        host.admission.acquire(x, toolOf(context));
+      }),
+      leaveQueues: effect((x, { event }) => leaveQueues(host, x, event.type)),
+      startCall: effect<{ call: number; hedge: boolean }>((x, { context }, { call, hedge }) =>
+        startCall(host, x, context, call, hedge),
+      ),
+      acquireHedge: effect((x, { context }) => {
+        x.grant = host.admission.tryAcquire(x, toolOf(context));
+        if (x.grant) x.send({ type: 'hedge.granted' });
+      }),
+      abortCalls: effect<{ cause: AbortCause }>((x, _, { cause }) => abortCalls(x, cause)),
+      abandonCalls: effect((x) => {
+        for (const call of x.calls.values()) call.abandon();
+      }),
+      startStep: effect<{ step: number }>((x, _, { step }) => {
+        x.announceStart(x.steps.map(({ tool }) => tool));
+        host.steps.startStep(x, step);
+      }),
+      startBranches: effect((x) => {
+        x.announceStart(x.steps.map(({ tool }) => tool));
+        host.steps.startBranches(x);
+      }),
+      abortSteps: effect<{ cause: AbortCause }>((x, _, { cause }) => host.steps.abort(x, cause)),
+      armTimer: effect<TimerParams>((x, _, params) => armTimer(host, x, params)),
+      disarmTimer: effect<{ timer: TimerParams['timer'] }>((x, _, { timer }) => disarm(host, x, timer)),
+      announceFailure: effect<{ failure: JudgedFailure | null }>((x, { context }, { failure }) => {
+        if (!failure) return;
+        const toolName = toolOf(context);
+        const told = toAttemptFailure(toolName, context.attempt, failure);
+        x.emit({ type: 'attempt_failed', toolName, attempt: context.attempt, failure: told });
+      }),
+      announceRetry: effect<{ delayMs: number; retryAfterMs: number | undefined }>(
+        (x, { context }, { delayMs, retryAfterMs }) => {
+          const floor = retryAfterMs === undefined ? {} : { retryAfterMs };
+          const toolName = toolOf(context);
+          x.withdrawUnseen(toolName);
+          x.emit({ type: 'retry_scheduled', toolName, attempt: context.attempt, delayMs, ...floor });
+        },
+      ),
+      announceFallback: effect<{ from: string; to: string; reason: string }>((x, _, { from, to, reason }) => {
+        x.withdrawUnseen(from);
+        x.emit({ type: 'fallback_started', fromTool: from, toolName: to, reason });
+      }),
+      finish: effect<{ status: RunStatus | 'rejected' }>((x, { context }, { status }) =>
+        host.finish(x, status, context),
+      ),
+    },
+  });
+}
+
+function toolOf(context: AttemptContext): string {
+  return context.candidates[context.candidate]!.tool;
+}
+
+function claimKey(host: Host, x: Execution): void {
+  const { key, fingerprint } = x.spec.claim!;
+  callStore(
+    () => host.store.claim({ key, fingerprint, owner: x.id, leaseMs: LEASE_MS, now: host.now() }),
+    (claim) => claimed(host, x, claim),
+    (error) => {
+      host.troupeEvents.emit({ type: 'store_failed', operation: 'claim', message: describeError(error) });
+      const message = `The store could not claim the idempotency key: ${describeError(error)}. Nothing was run; try again.`;
+      reject(x, new StoreError(message, { cause: error }));
+    },
+  );
+}
+
+function claimed(host: Host, x: Execution, claim: Claim): void {
+  switch (claim.kind) {
+    case 'won':
+      host.claims.keep(x);
+      return x.send({ type: 'claim.won' });
+    case 'stored': {
+      x.replay = claim.output;
+      const { status } = claim.output as { status: 'completed' | 'partial' };
+      return x.send({ type: 'claim.stored', status });
+    }
+    case 'held':
+      return x.send({ type: 'claim.held', until: host.now() + Math.min(POLL_MS, claim.retryAfterMs) });
+    case 'conflict':
+      return reject(x, host.claims.conflict(x.spec.claim!.key));
+  }
+}
+
+function reject(x: Execution, error: Execution['rejection'] & object): void {
+  x.rejection = error;
+  x.send({ type: 'rejected', error: error.toJSON() });
+}
+
+function makePlan(host: Host, x: Execution): void {
+  const { spec } = x;
+  const input = {
+    planner: spec.planner!,
+    request: typeof spec.request === 'string' ? { query: spec.request } : spec.request,
+    tools: host.plannableTools(x),
+    context: host.planContext(x),
+    isKnown: (name: string) => host.isKnown(x, name),
+  };
+  x.runInScope(() =>
+    callPlanner(
+      input,
+      (plan) => planned(host, x, plan),
+      (error) => reject(x, error),
+    ),
+  );
+}
+
+function planned(host: Host, x: Execution, plan: Plan): void {
+  if (x.isEnded) return;
+  x.plan = plan;
+  if (plan.strategy === 'single')
+    return x.send({ type: 'planned', candidates: host.candidatesOf(x, plan.tools) });
+  host.steps.prepare(x, plan.steps);
+  const steps = plan.steps.map((step) => step.name);
+  if (plan.strategy === 'chain') return x.send({ type: 'planned.chain', steps });
+  const { policy, quorum } = plan;
+  x.send({ type: 'planned.parallel', steps, policy, quorum });
+}
+
+function leaveQueues(host: Host, x: Execution, because: string): void {
+  x.leaveQueue?.();
+  x.leaveQueue = undefined;
+  // Unless its call follows at once, a grant is given back: the run was stopped in between.
+  if (x.grant && because !== 'attempt.granted') {
+    host.admission.giveBack(x.grant);
+    x.grant = undefined;
+  }
+}
+
+function startCall(
+  host: Host,
+  x: Execution,
+  context: AttemptContext,
+  number: number,
+  isHedge: boolean,
+): void {
+  const grant = x.grant!;
+  x.grant = undefined;
+  const toolName = toolOf(context);
+  const suffix = context.candidate === 0 ? '' : `:${toolName}`;
+  const call = new Call(host, x, grant, {
+    number,
+    attempt: context.attempt,
+    isHedge,
+    idempotencyKey: x.spec.keyBase + suffix,
+  });
+  x.calls.set(number, call);
+  x.root.attempts += 1;
+  if (x.root !== x) x.attempts += 1;
+  x.noteCalled(toolName);
+  call.start();
+}
+
+function abortCalls(x: Execution, cause: AbortCause): void {
+  for (const call of x.calls.values()) call.abort(cause, abortReason(x, cause));
+}
+
+/** What the tool's signal says. */
+function abortReason(x: Execution, cause: AbortCause): unknown {
+  switch (cause) {
+    case 'cancelled':
+      return x.root.stopReason ?? new DOMException('The run was cancelled.', 'AbortError');
+    case 'timed_out':
+      return new DOMException("The run's deadline has passed.", 'TimeoutError');
+    case 'timeout':
+      return new DOMException('The attempt took longer than `attemptTimeoutMs`.', 'TimeoutError');
+    case 'budget_exceeded':
+      return new DOMException("The run's budget is spent.", 'AbortError');
+    default:
+      return new DOMException('The answer is not needed any more.', 'AbortError');
+  }
+}
+
+function armTimer(host: Host, x: Execution, params: TimerParams): void {
+  const { timer } = params;
+  const at = 'at' in params ? params.at : host.now() + params.inMs;
+  if (at === Infinity) return;
+  // No wait, no timer. A limit of 0 still lets what is done at once be done.
+  const isWait = timer === 'backoff' || timer === 'hedge' || timer === 'wait';
+  if (isWait && at <= host.now()) return fire(host, x, timer);
+  const armed = host.timers.set(at, () => {
+    x.timers.delete(timer);
+    fire(host, x, timer);
+  });
+  x.timers.set(timer, armed);
+}
+
+function fire(host: Host, x: Execution, timer: TimerParams['timer']): void {
+  if (timer !== 'attempt') return x.send({ type: `timer.${timer}` });
+  const call = [...x.calls.values()].find((running) => !running.isSettled);
+  if (call)
+    x.send({ type: 'timer.attempt', failure: host.judging.timedOut(x, call), committed: call.isCommitted });
+}
+
+function disarm(host: Host, x: Execution, timer: TimerParams['timer']): void {
+  const armed = x.timers.get(timer);
+  if (armed) host.timers.clear(armed);
+  x.timers.delete(timer);
+}

@@ -1,0 +1,63 @@
+import type { JsonObject, JsonValue } from '../core/json.js';
+import { describeError } from '../core/errors.js';
+import type { AnyTool, Estimate } from '../core/tool.js';
+import type { KnownUsage } from '../core/usage.js';
+import type { Execution } from './execution.js';
+
+/** What calls are expected to use: the tools' own estimates, and what was learned from their calls. */
+export class Estimates {
+  /** The most a call of a tool has used. Of tools without `estimate` it is what the next call reserves. */
+  private readonly most = new WeakMap<AnyTool, { tokens: number; costUsd: number | undefined }>();
+
+  mostUsed(tool: AnyTool): { readonly tokens: number; readonly costUsd: number | undefined } | undefined {
+    return this.most.get(tool);
+  }
+
+  learn(tool: AnyTool, used: KnownUsage): void {
+    const before = this.most.get(tool);
+    const costUsd = Math.max(before?.costUsd ?? -1, used.costUsd ?? -1);
+    this.most.set(tool, {
+      tokens: Math.max(before?.tokens ?? 0, used.totalTokens),
+      costUsd: costUsd < 0 ? undefined : costUsd,
+    });
+  }
+
+  /** The tool's estimate of a call; undefined when it does not say, or fails to. `failed` is told why. */
+  of(
+    tool: AnyTool,
+    request: JsonValue,
+    options: JsonObject,
+    failed: (message: string) => void = () => {},
+  ): Estimate | undefined {
+    if (!tool.estimate) return undefined;
+    const offered = typeof request === 'string' && tool.input === undefined ? { query: request } : request;
+    try {
+      const estimate: unknown = tool.estimate(offered, options);
+      if (estimate === undefined || estimate === null) return undefined;
+      const known = readEstimate(estimate);
+      if (!known)
+        failed(`\`estimate\` of "${tool.name}" gave no amounts of at least 0; it is taken as unknown.`);
+      return known;
+    } catch (error) {
+      failed(`\`estimate\` of "${tool.name}" threw: ${describeError(error)}. It is taken as unknown.`);
+      return undefined;
+    }
+  }
+
+  /** For a call of a run: warnings go into its stream. */
+  ofCall(x: Execution, tool: AnyTool, options: JsonObject): Estimate | undefined {
+    return this.of(tool, x.spec.request, options, (message) => x.warn('callback_failed', message));
+  }
+}
+
+function readEstimate(estimate: unknown): Estimate | undefined {
+  if (typeof estimate !== 'object' || estimate === null) return undefined;
+  const read: Partial<Record<'tokens' | 'costUsd' | 'ms', number>> = {};
+  for (const key of ['tokens', 'costUsd', 'ms'] as const) {
+    const value: unknown = (estimate as Estimate)[key];
+    if (value === undefined) continue;
+    if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) return undefined;
+    read[key] = value;
+  }
+  return read;
+}

@@ -1,0 +1,138 @@
+import type { RunEvent } from '../core/events.js';
+
+/** A reader further behind than this gets small events merged. */
+const EXACT_TAIL = 1024;
+
+const FOLDABLE: ReadonlySet<string> = new Set([
+  'delta',
+  'warning',
+  'tool_event',
+  'replicate_started',
+  'replicate_done',
+  'partial_summary',
+]);
+
+interface Reader {
+  /** Sequence number of the last event it was given. */
+  seen: number;
+  wake: (() => void) | undefined;
+}
+
+/**
+ * The events of one run, for any number of readers, each from the start. Bounded: what lies further back than 1,024
+ * events is compacted, deltas into one text, other small events into counts; lifecycle events stay.
+ */
+export class EventLog implements AsyncIterable<RunEvent> {
+  private events: RunEvent[] = [];
+  private isEnded = false;
+  private compactAt = 2 * EXACT_TAIL;
+  private readonly readers = new Set<Reader>();
+
+  constructor(private readonly shown: (event: RunEvent) => void) {}
+
+  push(event: RunEvent): void {
+    this.events.push(event);
+    if (this.events.length >= this.compactAt) this.compact();
+    this.wakeAll();
+  }
+
+  /** Takes back events that no reader has seen. */
+  withdraw(unwanted: (event: RunEvent) => boolean): void {
+    const seen = Math.max(0, ...[...this.readers].map((reader) => reader.seen));
+    this.events = this.events.filter((event) => event.seq <= seen || !unwanted(event));
+  }
+
+  end(): void {
+    this.isEnded = true;
+    this.wakeAll();
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<RunEvent, void, undefined> {
+    const reader: Reader = { seen: 0, wake: undefined };
+    this.readers.add(reader);
+    try {
+      for (;;) {
+        const event = this.after(reader.seen);
+        if (event !== undefined) {
+          reader.seen = event.seq;
+          this.shown(event);
+          yield event;
+        } else if (this.isEnded) {
+          return;
+        } else {
+          await new Promise<void>((resolve) => (reader.wake = resolve));
+        }
+      }
+    } finally {
+      this.readers.delete(reader);
+    }
+  }
+
+  private wakeAll(): void {
+    for (const reader of this.readers) {
+      reader.wake?.();
+      reader.wake = undefined;
+    }
+  }
+
+  /** The first event after a sequence number, by binary search. */
+  private after(seen: number): RunEvent | undefined {
+    let low = 0;
+    let high = this.events.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.events[middle]!.seq <= seen) low = middle + 1;
+      else high = middle;
+    }
+    return this.events[low];
+  }
+
+  private compact(): void {
+    const cut = this.events.length - EXACT_TAIL;
+    const positions = new Set([...this.readers].map((reader) => reader.seen));
+    const compacted: RunEvent[] = [];
+    let group: RunEvent[] = [];
+    const flush = () => {
+      compacted.push(...fold(group));
+      group = [];
+    };
+    for (const event of this.events.slice(0, cut)) {
+      if (!FOLDABLE.has(event.type)) {
+        flush();
+        compacted.push(event);
+        continue;
+      }
+      group.push(event);
+      // A reader stands here: what it has seen and what it has not must not become one event.
+      if (positions.has(event.seq)) flush();
+    }
+    flush();
+    this.events = [...compacted, ...this.events.slice(cut)];
+    this.compactAt = this.events.length + EXACT_TAIL;
+  }
+}
+
+/** Merges neighbouring small events by kind; each result carries the last sequence number of its kind. */
+function fold(group: readonly RunEvent[]): RunEvent[] {
+  if (group.length < 2) return [...group];
+  const byKind = new Map<string, RunEvent[]>();
+  for (const event of group) {
+    const kind = event.type === 'delta' ? `delta ${event.toolName} ${event.attempt}` : event.type;
+    const events = byKind.get(kind);
+    if (events) events.push(event);
+    else byKind.set(kind, [event]);
+  }
+  return [...byKind.values()].map(merge).sort((a, b) => a.seq - b.seq);
+}
+
+function merge(events: readonly RunEvent[]): RunEvent {
+  const last = events.at(-1)!;
+  if (events.length === 1) return last;
+  const folded = events.reduce((sum, event) => sum + (('folded' in event && event.folded) || 1), 0);
+  if (last.type !== 'delta') return { ...last, folded } as RunEvent;
+  return {
+    ...last,
+    folded,
+    text: events.map((event) => (event.type === 'delta' ? event.text : '')).join(''),
+  };
+}

@@ -1,0 +1,289 @@
+import { createActor, type InspectionEvent, type Observer } from 'xstate';
+import type { RetryConfig } from '../core/config.js';
+import { describeError, OrchestratorError } from '../core/errors.js';
+import type { JsonObject, JsonValue } from '../core/json.js';
+import type { RunStatus } from '../core/output.js';
+import type { PlannedTool } from '../core/planning/plan.js';
+import type { PlanContext, PlannableTool } from '../core/planning/planner.js';
+import { isThenable, type Clock, type Logger, type Random, type Store } from '../core/ports.js';
+import { checkSchema } from '../core/schema.js';
+import { providerOf, type AnyTool } from '../core/tool.js';
+import type { Candidate } from '../machines/attempt.js';
+import type { RunChartEvent } from '../machines/index.js';
+import type { RunContext } from '../machines/run.js';
+import { roomOf } from '../core/allowance.js';
+import { Admission } from './admission.js';
+import { BudgetLevels } from './budget-levels.js';
+import { Claims } from './claims.js';
+import { provideRun } from './effects.js';
+import { Estimates } from './estimates.js';
+import type { Execution, ExecutionSpec } from './execution.js';
+import { Judging } from './judging.js';
+import type { Provider, Providers } from './providers.js';
+import { Starter } from './starter.js';
+import { stepError } from './outcome.js';
+import { Steps } from './steps.js';
+import type { Timers } from './timers.js';
+import type { TroupeEvents } from './troupe-events.js';
+
+export type Inspector = Observer<InspectionEvent> | ((event: InspectionEvent) => void);
+
+export interface HostOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly newId: () => string;
+  readonly store: Store;
+  readonly logger: Logger;
+  readonly inspect: Inspector | undefined;
+  readonly timers: Timers;
+  readonly backgroundTimers: Timers;
+  readonly troupeEvents: TroupeEvents;
+  readonly registry: ReadonlyMap<string, AnyTool>;
+  readonly maxOutputBytes: number;
+  readonly maxRuns: number;
+  readonly providers: (host: Host) => Providers;
+}
+
+/** The one place where charts, effects and ports are wired together: one for each Troupe. */
+export class Host {
+  readonly random: Random;
+  readonly newId: () => string;
+  readonly store: Store;
+  readonly logger: Logger;
+  readonly timers: Timers;
+  readonly backgroundTimers: Timers;
+  readonly troupeEvents: TroupeEvents;
+  readonly maxOutputBytes: number;
+  readonly maxRequestBytes = 64 * 1024 * 1024;
+  readonly executions = new Map<string, Execution>();
+  readonly providers: Providers;
+  readonly budgetLevels: BudgetLevels;
+  readonly estimates = new Estimates();
+  readonly admission = new Admission(this);
+  readonly judging = new Judging(this);
+  readonly steps = new Steps(this);
+  readonly claims = new Claims(this);
+  readonly starter: Starter;
+  /** The run whose call is talking to a breaker: what changes then goes into its stream. */
+  cause: Execution | undefined;
+  private readonly machine = provideRun(this);
+  private readonly effects: { readonly x: Execution; readonly effect: () => void }[] = [];
+  private isCarryingOut = false;
+
+  constructor(private readonly options: HostOptions) {
+    this.random = options.random;
+    this.newId = options.newId;
+    this.store = options.store;
+    this.logger = options.logger;
+    this.timers = options.timers;
+    this.backgroundTimers = options.backgroundTimers;
+    this.troupeEvents = options.troupeEvents;
+    this.maxOutputBytes = options.maxOutputBytes;
+    this.providers = options.providers(this);
+    this.budgetLevels = new BudgetLevels(options.inspect, (message, error) =>
+      this.internalFault(message, error),
+    );
+    this.starter = new Starter(this, options.maxRuns);
+  }
+
+  now(): number {
+    return this.options.clock.now();
+  }
+
+  /** Starts the actor of an execution. */
+  launch(x: Execution, deadlineAt: number | null): void {
+    const { spec } = x;
+    this.executions.set(x.id, x);
+    const { maxAttempts } = this.baseRetryConfig(spec);
+    x.actor = createActor(this.machine, {
+      id: 'run',
+      input: {
+        runId: x.id,
+        candidates: spec.tools && this.candidatesOf(x, spec.tools),
+        isAdmitted: spec.claim === undefined,
+        maxAttempts,
+        attemptTimeoutMs: spec.config.attemptTimeoutMs ?? null,
+        abortGraceMs: spec.config.abortGraceMs,
+        deadlineAt,
+      },
+      ...(this.options.inspect ? { inspect: this.options.inspect } : {}),
+    });
+    x.actor.subscribe({ error: (error) => this.crashed(x, error) });
+    x.actor.start();
+    this.carryOut();
+  }
+
+  /** Tells a run's chart, then does what it asks for. */
+  send(x: Execution, event: RunChartEvent): void {
+    if (x.actor.getSnapshot().status !== 'active') return;
+    x.actor.send(event);
+    this.carryOut();
+  }
+
+  /**
+   * Takes an effect in. Effects run after the transition that asked for them: the charts are never entered twice,
+   * and nothing an effect throws can break them.
+   */
+  enqueue(x: Execution, effect: () => void): void {
+    this.effects.push({ x, effect });
+  }
+
+  private carryOut(): void {
+    if (this.isCarryingOut) return;
+    this.isCarryingOut = true;
+    for (let next = 0; next < this.effects.length; next++) {
+      const { x, effect } = this.effects[next]!;
+      try {
+        effect();
+      } catch (error) {
+        this.crashed(x, error);
+      }
+    }
+    this.effects.length = 0;
+    this.isCarryingOut = false;
+  }
+
+  /** The chart has reached an end. */
+  finish(x: Execution, status: RunStatus | 'rejected', context: RunContext): void {
+    x.isEnded = true;
+    for (const timer of x.timers.values()) this.timers.clear(timer);
+    x.timers.clear();
+    this.executions.delete(x.id);
+    const { parent } = x.spec;
+    if (!parent) {
+      this.starter.concluded(x, status, context);
+    } else if (status !== 'rejected') {
+      const isAnswer = status === 'completed' || status === 'partial';
+      const error = isAnswer ? undefined : stepError(x, context);
+      this.steps.ended(parent.execution, parent.step, status, error, x.answer?.content);
+    }
+    for (const ended of x.whenEnded) ended();
+  }
+
+  /** A fault of ours: the run is ended, whatever state its chart was in. */
+  private crashed(x: Execution, error: unknown): void {
+    if (x.isEnded) return;
+    this.internalFault('The chart of a run failed.', error);
+    const context = x.context;
+    for (const call of x.calls.values()) call.abort('failed', error);
+    for (const call of x.calls.values()) call.abandon();
+    x.rejection = new OrchestratorError(
+      'internal',
+      `Troupe failed: ${describeError(error)}. Please report it.`,
+      {
+        cause: error,
+      },
+    );
+    this.finish(x, 'rejected', context);
+  }
+
+  internalFault(message: string, error: unknown): void {
+    this.logger.error(message, { error: describeError(error) });
+  }
+
+  /** Runs `talk` so that a change of a breaker shows in the run's stream. */
+  causedBy<T>(x: Execution, talk: () => T): T {
+    const before = this.cause;
+    this.cause = x;
+    try {
+      return talk();
+    } finally {
+      this.cause = before;
+    }
+  }
+
+  coolDown(provider: Provider, until: number): void {
+    if (!this.providers.coolDown(provider, until)) return;
+    this.troupeEvents.emit({ type: 'cooldown_started', provider: provider.key, until: Math.round(until) });
+  }
+
+  isRegistered(tool: AnyTool): boolean {
+    return this.options.registry.get(tool.name) === tool;
+  }
+
+  registered(name: string): AnyTool | undefined {
+    return this.options.registry.get(name);
+  }
+
+  registeredNames(): string[] {
+    return [...this.options.registry.keys()];
+  }
+
+  isKnown(x: Execution, name: string): boolean {
+    return x.spec.inlineTools.has(name) || this.options.registry.has(name);
+  }
+
+  toolNamed(x: Execution, name: string): AnyTool {
+    return (x.spec.inlineTools.get(name) ?? this.options.registry.get(name))!;
+  }
+
+  /** The caller's options beat the plan's, which beat the tool's own. */
+  toolOptions(x: Execution, tool: AnyTool): JsonObject {
+    const planned = x.plannedOptions.get(tool.name);
+    return { ...(tool.defaultOptions as JsonObject | undefined), ...planned, ...x.spec.toolOptions };
+  }
+
+  candidatesOf(x: Execution, tools: readonly PlannedTool[]): Candidate[] {
+    return tools.map(({ tool: name, toolOptions }) => {
+      if (toolOptions) x.plannedOptions.set(name, toolOptions);
+      const tool = this.toolNamed(x, name);
+      const { maxRetries, maxDelayMs, hedgeAfterMs } = this.retryConfigOf(x.spec, tool);
+      const idempotent = tool.idempotent !== false;
+      const retries = x.spec.isReliable && x.spec.ownsRetries;
+      return {
+        tool: name,
+        provider: providerOf(tool),
+        idempotent,
+        maxRetries: retries ? maxRetries : 0,
+        maxDelayMs,
+        hedgeAfterMs: retries && idempotent ? (hedgeAfterMs ?? null) : null,
+      };
+    });
+  }
+
+  retryConfigOf(spec: ExecutionSpec, tool: AnyTool): RetryConfig {
+    return this.providers.retryConfig(providerOf(tool), ...spec.retryLayers);
+  }
+
+  /** Without a provider's own options: for what concerns the whole run. */
+  baseRetryConfig(spec: ExecutionSpec): RetryConfig {
+    return this.providers.retryConfig('', ...spec.retryLayers);
+  }
+
+  plannableTools(x: Execution): PlannableTool[] {
+    return [...this.options.registry.values()].map((tool) => ({
+      name: tool.name,
+      version: tool.version ?? '1.0.0',
+      description: tool.description ?? '',
+      capabilities: tool.capabilities ?? [],
+      provider: providerOf(tool),
+      idempotent: tool.idempotent !== false,
+      accepts: (request) => accepts(tool, request),
+      estimate: (request) => this.estimates.of(tool, request, this.toolOptions(x, tool)),
+    }));
+  }
+
+  planContext(x: Execution): PlanContext {
+    const { accounts, config } = x.spec;
+    const room =
+      accounts.length === 0 ? { tokens: Infinity, costUsd: Infinity } : roomOf(accounts, this.now());
+    const { deadlineAt } = x.actor.getSnapshot().context;
+    return {
+      budget: {
+        ...(room.tokens === Infinity ? {} : { tokens: room.tokens }),
+        ...(room.costUsd === Infinity ? {} : { costUsd: room.costUsd }),
+        ...(deadlineAt === null ? {} : { ms: Math.max(0, deadlineAt - this.now()) }),
+      },
+      breakers: this.providers.breakerStates([...this.options.registry.values()].map(providerOf)),
+      failures: this.judging.failures,
+      maxParallel: config.maxParallel,
+    };
+  }
+}
+
+function accepts(tool: AnyTool, request: JsonValue) {
+  const checked = checkSchema(tool.input, request);
+  const reason = (known: { ok: boolean; problem?: string }) =>
+    known.ok ? null : `its \`input\` schema refuses the request (${known.problem})`;
+  return isThenable(checked) ? checked.then(reason) : reason(checked);
+}

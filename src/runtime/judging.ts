@@ -1,0 +1,125 @@
+import { backoffDelay } from '../core/backoff.js';
+import { applyVerdict, classifyError, makeFailure, type Failure } from '../core/classify.js';
+import { describeError, type FailureCategory } from '../core/errors.js';
+import type { JsonValue } from '../core/json.js';
+import type { JudgedFailure } from '../core/retry.js';
+import type { AnyTool } from '../core/tool.js';
+import type { Call } from './call.js';
+import type { Execution } from './execution.js';
+import type { Host } from './host.js';
+
+/** Judges how calls ended: the defaults, then the user's callbacks, each contained. */
+export class Judging {
+  /** Tools that failed last time, for planners. */
+  private readonly health = new Map<string, { count: number; category: FailureCategory }>();
+
+  constructor(private readonly host: Host) {}
+
+  get failures(): Readonly<Record<string, { count: number; category: FailureCategory }>> {
+    return Object.fromEntries(this.health);
+  }
+
+  classify(x: Execution, tool: AnyTool, error: unknown, now: number): Failure {
+    const failure = classifyError(error, now);
+    const { classify } = this.host.retryConfigOf(x.spec, tool);
+    if (!classify) return failure;
+    return applyVerdict(
+      failure,
+      this.contain(x, 'classify', () => classify(error)),
+    );
+  }
+
+  /** Content may be a failure too; undefined: it is an answer. */
+  classifyResult(x: Execution, tool: AnyTool, content: JsonValue): Failure | undefined {
+    const { classifyResult } = this.host.retryConfigOf(x.spec, tool);
+    if (!classifyResult) return undefined;
+    const verdict = this.contain(x, 'classifyResult', () => classifyResult(content));
+    if (verdict === undefined || verdict === null) return undefined;
+    const failure = makeFailure('unknown', { message: 'The content was classified as a failure.' });
+    return applyVerdict(failure, verdict);
+  }
+
+  classifyInvalid(x: Execution, tool: AnyTool, problem: string): Failure {
+    const failure = makeFailure('invalid_output', { message: problem });
+    const { classify } = this.host.retryConfigOf(x.spec, tool);
+    if (!classify) return failure;
+    const error = Object.assign(new Error(problem), {
+      name: 'InvalidOutputError',
+      category: 'invalid_output',
+    });
+    return applyVerdict(
+      failure,
+      this.contain(x, 'classify', () => classify(error)),
+    );
+  }
+
+  /** What follows from a failure, provider-wide and for this run's next call. */
+  judge(x: Execution, call: Call, failure: Failure, error: unknown): JudgedFailure {
+    const { provider } = call.grant;
+    const at = this.host.now();
+    // Judged already, or nobody's failure: who aborted it decided.
+    if (call.aborted) {
+      return { ...failure, at, delayMs: null, retryBudgetAllows: false };
+    }
+    x.lastError = error ?? new Error(failure.message);
+    if (this.host.isRegistered(call.tool)) this.noteFailed(call.tool.name, failure.category);
+    if (failure.category === 'rate_limit' && failure.retryAfterMs !== undefined) {
+      this.host.coolDown(provider, at + failure.retryAfterMs);
+    }
+    const { openUntil } = failure;
+    if (!x.spec.isReliable) return { ...failure, at, delayMs: null, retryBudgetAllows: true };
+    if (openUntil !== undefined) this.host.causedBy(x, () => provider.breaker.openUntil(openUntil));
+    const retryBudgetAllows = !failure.retryable || (provider.retryBudget?.failed() ?? true);
+    return { ...failure, at, delayMs: this.delay(x, call, failure, error), retryBudgetAllows };
+  }
+
+  succeeded(x: Execution, call: Call): void {
+    this.health.delete(call.tool.name);
+    if (x.spec.isReliable) call.grant.provider.retryBudget?.succeeded();
+  }
+
+  /** The failure of an attempt that took longer than `attemptTimeoutMs`. */
+  timedOut(x: Execution, call: Call): JudgedFailure {
+    const message = `The attempt took longer than ${x.spec.config.attemptTimeoutMs} ms (\`attemptTimeoutMs\`).`;
+    const error = new DOMException(message, 'TimeoutError');
+    return this.judge(x, call, this.classify(x, call.tool, error, this.host.now()), error);
+  }
+
+  /** Null: the caller's `delay` says stop. */
+  private delay(x: Execution, call: Call, failure: Failure, error: unknown): number | null {
+    const config = this.host.retryConfigOf(x.spec, call.tool);
+    const { attempt } = call.options;
+    const given = config.delay && this.contain(x, 'delay', () => config.delay!(attempt, error));
+    const isGiven = typeof given === 'number' && Number.isFinite(given);
+    if (given !== undefined && given !== null && !isGiven) {
+      x.warn('callback_failed', '`delay` gave no finite number; the computed delay is used.');
+    }
+    if (isGiven && given < 0) return null;
+    const computed = backoffDelay(
+      attempt - 1,
+      config,
+      this.host.random(),
+      x.lastDelayMs,
+      failure.retryAfterMs,
+    );
+    const delayMs = isGiven
+      ? Math.max(Math.min(given, config.maxDelayMs), failure.retryAfterMs ?? 0)
+      : computed;
+    x.lastDelayMs = delayMs;
+    return delayMs;
+  }
+
+  private noteFailed(tool: string, category: FailureCategory): void {
+    this.health.set(tool, { count: (this.health.get(tool)?.count ?? 0) + 1, category });
+  }
+
+  /** A callback that throws never harms a run: its default applies, and a warning says so. */
+  private contain<T>(x: Execution, name: string, call: () => T): T | undefined {
+    try {
+      return call();
+    } catch (error) {
+      x.warn('callback_failed', `\`${name}\` threw: ${describeError(error)}. Its default applies.`);
+      return undefined;
+    }
+  }
+}

@@ -1,0 +1,254 @@
+import {
+  BudgetExceeded,
+  CancelledError,
+  OrchestratorError,
+  ToolExecutionError,
+  type OrchestratorErrorCode,
+} from '../core/errors.js';
+import type { RunEventBody } from '../core/events.js';
+import type { JsonValue } from '../core/json.js';
+import {
+  rememberError,
+  type OrchestrationOutput,
+  type OutputMetadata,
+  type RunStatus,
+  type StepOutcome,
+} from '../core/output.js';
+import type { RunContext } from '../machines/run.js';
+import type { Execution } from './execution.js';
+import type { Participant } from './participant.js';
+
+/** What a run ended with, for one of its callers. */
+export interface Outcome {
+  readonly output: OrchestrationOutput;
+  readonly error: OrchestratorError | undefined;
+}
+
+/** The output of an execution as one caller gets it. */
+export function outcomeFor(
+  participant: Participant,
+  x: Execution,
+  status: RunStatus,
+  context: RunContext,
+): Outcome {
+  const error = errorFor(participant, x, status, context);
+  const output = {
+    content: contentOf(x, status),
+    usage: { ...x.usage },
+    metadata: metadataOf(participant, x),
+    traceId: participant.traceId,
+    elapsedMs: participant.elapsedMs,
+    status,
+    ...(error ? { error: error.toJSON() } : {}),
+  } as OrchestrationOutput;
+  return bind(output, error);
+}
+
+/** For a caller that left before there was an execution. */
+export function emptyOutcome(participant: Participant, toolName: string | null): Outcome {
+  const { kind } = participant.leaving!;
+  const error = kind === 'cancelled' ? cancelledError(participant) : timeError(participant);
+  const output: OrchestrationOutput = {
+    content: null,
+    usage: { inputTokens: 0, outputTokens: 0, totalTokens: 0, costUsd: 0, calls: 0, estimated: false },
+    metadata: {
+      toolName,
+      toolVersion: null,
+      requestId: participant.requestId,
+      attempts: 0,
+      path: [],
+      replayed: false,
+      coalesced: false,
+      warnings: [],
+      strategy: 'single',
+      ...(participant.config.metadata ? { caller: participant.config.metadata } : {}),
+    },
+    traceId: participant.traceId,
+    elapsedMs: participant.elapsedMs,
+    status: kind,
+    error: error.toJSON(),
+  };
+  return bind(output, error);
+}
+
+/** An earlier run's output as a caller with the same key gets it. */
+export function replayedOutcome(participant: Participant, stored: JsonValue): Outcome {
+  const output = stored as unknown as OrchestrationOutput;
+  const metadata = { ...output.metadata, requestId: participant.requestId, replayed: true };
+  delete (metadata as { caller?: unknown }).caller;
+  if (participant.config.metadata) Object.assign(metadata, { caller: participant.config.metadata });
+  return {
+    output: { ...output, metadata, traceId: participant.traceId, elapsedMs: participant.elapsedMs },
+    error: undefined,
+  };
+}
+
+function bind(output: OrchestrationOutput, error: OrchestratorError | undefined): Outcome {
+  if (error) {
+    error.output = output;
+    rememberError(output, error);
+  }
+  return { output, error };
+}
+
+/** The event that ends the stream of a run. */
+export function terminalEvent({ output }: Outcome): RunEventBody {
+  const { status, usage, elapsedMs } = output;
+  if (status === 'completed' || status === 'partial')
+    return { type: 'run_completed', status, usage, elapsedMs };
+  const type = status === 'cancelled' ? 'cancelled' : status === 'timed_out' ? 'timeout' : 'error';
+  return { type, status, usage, elapsedMs, error: output.error };
+}
+
+/** The error a step of a plan ended with. */
+export function stepError(x: Execution, context: RunContext): OrchestratorError {
+  return x.shortage && context.end?.status === 'budget_exceeded' ? shortageError(x) : toolError(x, context);
+}
+
+function contentOf(x: Execution, status: RunStatus): JsonValue {
+  const isAnswer = status === 'completed' || status === 'partial';
+  if (!isAnswer) return null;
+  if (x.plan?.strategy === 'parallel') return parallelContent(x, x.plan.policy);
+  if (x.plan?.strategy === 'chain') return x.steps.at(-1)?.content ?? null;
+  return x.answer?.content ?? null;
+}
+
+function parallelContent(x: Execution, policy: string): JsonValue {
+  if (policy === 'first') return x.steps.find((step) => step.isFirst)?.content ?? null;
+  return outcomesOf(x).map((step) => ({ ...step, content: step.content }) as unknown as JsonValue);
+}
+
+function metadataOf(participant: Participant, x: Execution): OutputMetadata {
+  const { answer, path } = x;
+  const { requestId, config } = participant;
+  const toolName = answer?.tool.name ?? path.at(-1) ?? null;
+  return {
+    toolName,
+    toolVersion: answer ? (answer.tool.version ?? '1.0.0') : null,
+    requestId,
+    attempts: x.attempts,
+    path: [...path],
+    replayed: false,
+    coalesced: participant.runId !== x.id,
+    warnings: [...x.warnings],
+    strategy: x.plan?.strategy ?? 'single',
+    ...(x.steps.length > 0 ? { steps: outcomesOf(x) } : {}),
+    ...(x.plan?.reasoning === undefined ? {} : { reasoning: x.plan.reasoning }),
+    ...(answer?.metadata === undefined ? {} : { tool: answer.metadata }),
+    ...(config.metadata ? { caller: config.metadata } : {}),
+  };
+}
+
+function outcomesOf(x: Execution): StepOutcome[] {
+  return x.steps.map(({ name, tool, status, content, error }) => ({
+    name,
+    tool,
+    status: status ?? 'not_started',
+    content,
+    ...(error ? { error: error.toJSON() } : {}),
+  }));
+}
+
+function errorFor(
+  participant: Participant,
+  x: Execution,
+  status: RunStatus,
+  context: RunContext,
+): OrchestratorError | undefined {
+  switch (status) {
+    case 'completed':
+    case 'partial':
+      return undefined;
+    case 'cancelled':
+      return cancelledError(participant);
+    case 'timed_out':
+      return x.nestedLimit ? nestedLimitError(x.nestedLimit) : timeError(participant);
+    case 'budget_exceeded':
+      return x.nestedLimit ? nestedLimitError(x.nestedLimit) : shortageError(x);
+    case 'failed':
+      return x.steps.find((step) => step.status === 'failed' && step.error)?.error ?? toolError(x, context);
+  }
+}
+
+function cancelledError(participant: Participant): CancelledError {
+  const cause = participant.leaving?.reason;
+  return new CancelledError(
+    'The run was cancelled. `error.output` tells what was finished and what it cost.',
+    { cause },
+  );
+}
+
+function timeError(participant: Participant): BudgetExceeded {
+  const limit = participant.config.timeoutMs ?? 0;
+  return new BudgetExceeded(
+    `The run did not end within ${limit} ms. Raise \`timeoutMs\` (or \`budget.ms\`), or see \`error.output\` for what was finished.`,
+    'time',
+    limit,
+    participant.elapsedMs,
+  );
+}
+
+function shortageError(x: Execution): BudgetExceeded {
+  const { resource, limit, actual } = x.shortage ?? { resource: 'tokens' as const, limit: 0, actual: 0 };
+  const [unit, option] = resource === 'tokens' ? ['tokens', 'tokens'] : ['dollars', 'costUsd'];
+  return new BudgetExceeded(
+    `The budget of ${limit} ${unit} does not cover the next call (${actual} would be used). ` +
+      `Raise \`budget.${option}\`, or give the tool an \`estimate\` that is nearer to what it uses.`,
+    resource,
+    limit,
+    actual,
+  );
+}
+
+function nestedLimitError(cause: OrchestratorError): BudgetExceeded {
+  const { resource, limit, actual } = cause as BudgetExceeded;
+  return new BudgetExceeded(`A nested run reached a limit: ${cause.message}`, resource, limit, actual, {
+    cause,
+  });
+}
+
+function toolError(x: Execution, context: RunContext): ToolExecutionError {
+  const { code, why, retryAfterMs } = context.end ?? { code: null, why: null, retryAfterMs: null };
+  const tool = context.candidates[context.candidate]?.tool ?? '';
+  const last = context.failures.at(-1);
+  const made = context.calls === 0 ? 'was not called' : `could not answer after ${calls(context.calls)}`;
+  const message = [
+    `The tool "${tool}" ${made}${why ? `: ${why}` : ''}.`,
+    last ? `Last error: ${last.message}` : '',
+    retryAfterMs === null ? '' : `Try again in ${Math.ceil(retryAfterMs)} ms.`,
+    HINTS[code ?? ''] ?? '',
+  ]
+    .filter((part) => part !== '')
+    .join(' ');
+  return new ToolExecutionError(
+    code ?? 'unknown',
+    message,
+    {
+      tool,
+      attempts: context.calls,
+      failures: context.failures,
+      ...(retryAfterMs === null ? {} : { retryAfterMs: Math.ceil(retryAfterMs) }),
+    },
+    x.lastError === undefined ? undefined : { cause: x.lastError },
+  );
+}
+
+function calls(count: number): string {
+  return count === 1 ? '1 call' : `${count} calls`;
+}
+
+/** What to do next, by code. */
+const HINTS: Partial<Record<OrchestratorErrorCode | '', string>> = {
+  authentication: 'Check the API key.',
+  permission: 'Check what the API key may do.',
+  quota: "Raise the provider's quota, or wait for the next period.",
+  breaker_open: 'Give `options.fallback`, or `onOpen: "wait"`.',
+  pool_full: "Raise the pool's `size` or `queueLimit`, or send fewer runs at a time.",
+  pool_timeout: "Raise the pool's `size` or `queueTimeoutMs`.",
+  retry_budget: 'Too many calls of this provider fail; it is left alone for a while.',
+  gave_up: 'Raise `timeoutMs` if the answer is worth the wait.',
+  attempts_exhausted: 'Raise `reliability.maxAttempts` if more calls are wanted.',
+  unpriced: 'Let `estimate` give `costUsd`, or set `unpriced: "zero"`.',
+  invalid_output: 'Correct the tool, or its `output` schema.',
+  validation: "Correct the request, or the tool's `input` schema.",
+};

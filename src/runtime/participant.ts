@@ -1,0 +1,149 @@
+import type { RunConfig } from '../core/config.js';
+import type { RunEvent, RunEventBody } from '../core/events.js';
+import type { Logger } from '../core/ports.js';
+import type { OrchestrationOutput } from '../core/output.js';
+import { describeError } from '../core/errors.js';
+import { EventLog } from './event-log.js';
+import type { Timer } from './timers.js';
+
+export interface ParticipantOptions {
+  readonly runId: string;
+  readonly traceId: string;
+  readonly config: RunConfig;
+  readonly observer: ((event: RunEvent) => void) | undefined;
+  readonly startedAt: number;
+  readonly now: () => number;
+  readonly logger: Logger;
+}
+
+/**
+ * One caller of an execution: its ids, deadline, event stream and promise. Callers with the same idempotency key
+ * take part in one execution; each may leave it.
+ */
+export class Participant {
+  readonly runId: string;
+  readonly traceId: string;
+  readonly config: RunConfig;
+  readonly startedAt: number;
+  readonly log = new EventLog((event) => this.onShown?.(event));
+  readonly output: Promise<OrchestrationOutput>;
+  /** Tells the execution which deltas a reader has seen. */
+  onShown: ((event: RunEvent) => void) | undefined;
+  /** Taken back when the run ends. */
+  deadline: Timer | undefined;
+  stopListening: (() => void) | undefined;
+  cancel: ((reason?: unknown) => void) | undefined;
+  /** Why the caller does not want the run any more. */
+  leaving: { readonly kind: 'cancelled' | 'timed_out'; readonly reason: unknown } | undefined;
+  isEnded = false;
+  private hasStarted = false;
+  /** What was said before `run_started`. */
+  private readonly early: RunEventBody[] = [];
+  private hasFaultyObserver = false;
+  private seq = 0;
+  private resolve!: (output: OrchestrationOutput) => void;
+  private reject!: (error: unknown) => void;
+
+  constructor(private readonly options: ParticipantOptions) {
+    this.runId = options.runId;
+    this.traceId = options.traceId;
+    this.config = options.config;
+    this.startedAt = options.startedAt;
+    this.output = new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+    // A run whose output nobody reads must not end the process.
+    this.output.catch(() => {});
+  }
+
+  get requestId(): string {
+    return this.config.requestId ?? this.runId;
+  }
+
+  get deadlineAt(): number | null {
+    return this.config.timeoutMs === undefined ? null : this.startedAt + this.config.timeoutMs;
+  }
+
+  get elapsedMs(): number {
+    return Math.max(0, Math.round(this.options.now() - this.startedAt));
+  }
+
+  /** Adds an event to the stream. `run_started` is sent once, and before any other. */
+  emit(body: RunEventBody): void {
+    if (this.isEnded || (body.type === 'run_started' && this.hasStarted)) return;
+    if (!this.hasStarted && body.type !== 'run_started') {
+      this.early.push(body);
+      return;
+    }
+    this.hasStarted = true;
+    this.publish(body);
+    for (const held of this.early.splice(0)) this.publish(held);
+  }
+
+  private publish(body: RunEventBody): void {
+    const stamp = {
+      runId: this.runId,
+      traceId: this.traceId,
+      seq: ++this.seq,
+      at: Math.round(this.options.now()),
+    };
+    const event = this.redact({ ...body, ...stamp } as RunEvent, stamp);
+    this.log.push(event);
+    if (this.options.observer) this.observe(event);
+  }
+
+  /** Ends stream and promise; the terminal event, if any, is the last. */
+  end(
+    terminal: RunEventBody | undefined,
+    settle: { output: OrchestrationOutput } | { error: unknown },
+  ): void {
+    if (this.isEnded) return;
+    if (terminal) {
+      this.emit({ type: 'run_started', toolName: null, strategy: null, plan: [] });
+      this.emit(terminal);
+    }
+    this.isEnded = true;
+    this.stopListening?.();
+    this.log.end();
+    if ('output' in settle) this.resolve(settle.output);
+    else this.reject(settle.error);
+  }
+
+  private redact(event: RunEvent, stamp: object): RunEvent {
+    const { redact } = this.config;
+    if (!redact) return event;
+    try {
+      const redacted: unknown = redact(structuredClone(event));
+      if (typeof redacted === 'object' && redacted !== null) {
+        return { ...redacted, type: event.type, ...stamp } as RunEvent;
+      }
+    } catch (error) {
+      this.options.logger.warn('`redact` threw; the payload of an event was dropped.', {
+        error: describeError(error),
+      });
+    }
+    return { type: event.type, ...stamp } as RunEvent;
+  }
+
+  private observe(event: RunEvent): void {
+    try {
+      const result: unknown = this.options.observer!(event);
+      if (result instanceof Promise) result.catch((error) => this.observerFailed(error));
+    } catch (error) {
+      this.observerFailed(error);
+    }
+    this.onShown?.(event);
+  }
+
+  /** One warning in the stream, then the logger. */
+  private observerFailed(error: unknown): void {
+    const message = `The observer given as \`events\` threw: ${describeError(error)}.`;
+    if (this.hasFaultyObserver || this.isEnded) {
+      this.options.logger.warn(message, { runId: this.runId });
+      return;
+    }
+    this.hasFaultyObserver = true;
+    this.emit({ type: 'warning', code: 'observer_failed', message });
+  }
+}

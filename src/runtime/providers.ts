@@ -1,0 +1,99 @@
+import { breakerConfig, RETRY_BUDGET_DEFAULTS, retryConfig } from '../core/config.js';
+import type { PoolOptions, ReliabilityOptions, RetryConfig, RetryOptions } from '../core/config.js';
+import type { BreakerState } from '../core/events.js';
+import { RetryBudget } from '../core/retry-budget.js';
+import { Breaker, type BreakerPorts } from './breaker.js';
+import { Pool } from './pools.js';
+
+/** What all calls to one provider share, whichever orchestrator makes them. */
+export interface Provider {
+  readonly key: string;
+  readonly breaker: Breaker;
+  /** Undefined: no limit. */
+  readonly pool: Pool | undefined;
+  /** Undefined: switched off. */
+  readonly retryBudget: RetryBudget | undefined;
+  /** Until when the provider asked every caller to stay away; 0: it did not. */
+  cooldownUntil: number;
+}
+
+/** The providers of a Troupe, made when first asked for. */
+export class Providers {
+  private readonly known = new Map<string, Provider>();
+  private readonly retryConfigs = new Map<string, RetryConfig>();
+
+  constructor(
+    private reliability: ReliabilityOptions,
+    private readonly pools: Readonly<Record<string, PoolOptions>>,
+    private readonly ports: BreakerPorts,
+  ) {}
+
+  get size(): number {
+    return this.known.size;
+  }
+
+  get(key: string): Provider {
+    const known = this.known.get(key);
+    if (known) return known;
+    const { breaker, retryBudget } = this.sharedOptions(key);
+    const pool = Object.hasOwn(this.pools, key) ? this.pools[key] : undefined;
+    const provider: Provider = {
+      key,
+      breaker: new Breaker(key, breakerConfig(breaker), this.ports),
+      pool: pool && new Pool(pool, this.ports.timers, this.ports.now),
+      retryBudget:
+        retryBudget === false ? undefined : new RetryBudget({ ...RETRY_BUDGET_DEFAULTS, ...retryBudget }),
+      cooldownUntil: 0,
+    };
+    this.known.set(key, provider);
+    return provider;
+  }
+
+  /** The retry part for a provider: the Troupe's, the provider's, then what the orchestrator and the run set. */
+  retryConfig(key: string, ...layers: readonly (RetryOptions | undefined)[]): RetryConfig {
+    const own = this.retryConfigs.get(key) ?? retryConfig(this.reliability, this.ownOptions(key));
+    this.retryConfigs.set(key, own);
+    return layers.every((layer) => layer === undefined) ? own : retryConfig(own, ...layers);
+  }
+
+  /** Replaces the options, which is possible only while no provider was made from them. */
+  adopt(reliability: ReliabilityOptions): void {
+    this.reliability = reliability;
+    this.retryConfigs.clear();
+  }
+
+  /** As planners see them: one that is due for a probe shows as half-open, one that has none left as open. */
+  breakerStates(keys: Iterable<string>): Record<string, BreakerState> {
+    const states: Record<string, BreakerState> = {};
+    for (const key of keys) {
+      const { breaker } = this.get(key);
+      const refuses = breaker.wouldRefuse() !== null;
+      states[key] = breaker.state === 'half-open' && refuses ? 'open' : breaker.state;
+    }
+    return states;
+  }
+
+  /** A cooldown is only ever extended. */
+  coolDown(provider: Provider, until: number): boolean {
+    if (until <= provider.cooldownUntil) return false;
+    provider.cooldownUntil = until;
+    return true;
+  }
+
+  dispose(): void {
+    for (const { breaker } of this.known.values()) breaker.dispose();
+  }
+
+  private ownOptions(key: string) {
+    const { providers } = this.reliability;
+    return providers && Object.hasOwn(providers, key) ? providers[key] : undefined;
+  }
+
+  private sharedOptions(key: string) {
+    const own = this.ownOptions(key);
+    return {
+      breaker: own?.breaker ?? this.reliability.breaker,
+      retryBudget: own?.retryBudget ?? this.reliability.retryBudget,
+    };
+  }
+}

@@ -1,0 +1,37 @@
+import type { RunEvent } from '../core/events.js';
+import type { OrchestrationOutput } from '../core/output.js';
+import type { Usage } from '../core/usage.js';
+
+/** What can be seen of a run at a moment. Plain JSON. */
+export interface RunSnapshot {
+  readonly runId: string;
+  readonly traceId: string;
+  /** Dotted path in the `run` chart: `attempting.backingOff`. */
+  readonly state: string;
+  /** The tool being tried, or tried last. */
+  readonly tool: string | null;
+  /** Calls made so far. */
+  readonly attempts: number;
+  /** Usage of settled calls. */
+  readonly usage: Usage;
+  readonly elapsedMs: number;
+  /** When a wait of known length ends, in epoch milliseconds. */
+  readonly wakeAt: number | null;
+}
+
+/** A run that was started. Disposing of it cancels it and waits for its end. */
+export interface Run<Content = unknown> extends AsyncDisposable {
+  readonly id: string;
+  readonly traceId: string;
+  /**
+   * Settles when the run has ended. Unread, it raises no unhandledRejection.
+   *
+   * @throws what `Orchestrator.run` throws.
+   */
+  readonly output: Promise<OrchestrationOutput<Content>>;
+  /** Any number of readers, each from the start. */
+  readonly events: AsyncIterable<RunEvent>;
+  /** Ends the run as `cancelled`; `reason` becomes the error's cause. */
+  cancel(reason?: unknown): void;
+  snapshot(): RunSnapshot;
+}

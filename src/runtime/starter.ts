@@ -1,0 +1,312 @@
+import { parseRunOptions, type RetryOptions, type RunConfig } from '../core/config.js';
+import { BudgetExceeded, OverloadedError, type OrchestratorError } from '../core/errors.js';
+import type { RunEvent } from '../core/events.js';
+import type { Account } from '../core/budget.js';
+import type { JsonObject, JsonValue } from '../core/json.js';
+import type { OrchestrationOutput, RunStatus } from '../core/output.js';
+import type { PlannedTool } from '../core/planning/plan.js';
+import type { Planner } from '../core/planning/planner.js';
+import type { AnyTool } from '../core/tool.js';
+import type { RunContext } from '../machines/run.js';
+import { fingerprintOf } from './claims.js';
+import { Execution } from './execution.js';
+import type { Host } from './host.js';
+import { emptyOutcome, outcomeFor, replayedOutcome, terminalEvent, type Outcome } from './outcome.js';
+import { Participant } from './participant.js';
+import type { Run, RunSnapshot } from './run-handle.js';
+import { Slices } from './slices.js';
+
+/** A run's arguments, checked. */
+export interface StartRequest {
+  readonly request: JsonValue;
+  readonly toolOptions: JsonObject | undefined;
+  /** The tool asked for and its fallbacks; null: the planner chooses. */
+  readonly tools: readonly PlannedTool[] | null;
+  readonly inlineTools: ReadonlyMap<string, AnyTool>;
+  readonly config: RunConfig;
+  readonly isReliable: boolean;
+  readonly ownsRetries: boolean;
+  readonly retryLayers: readonly (RetryOptions | undefined)[];
+  readonly planner: Planner | undefined;
+  readonly accounts: readonly Account[];
+  readonly observer: ((event: RunEvent) => void) | undefined;
+  readonly signal: AbortSignal | undefined;
+  /** Paths that were left out of the request or the options because they could reach a prototype. */
+  readonly dropped: readonly string[];
+  /** Nested runs do not count against `maxRuns`: their outer run does. */
+  readonly isNested: boolean;
+  readonly traceId: string | undefined;
+}
+
+/** Starts runs for callers, lets callers of one key share an execution, and settles with each of them. */
+export class Starter {
+  /** Callers whose run has not ended. */
+  readonly active = new Set<Participant>();
+  private readonly slices = new Slices();
+  private idle: (() => void)[] = [];
+
+  constructor(
+    private readonly host: Host,
+    private readonly maxRuns: number,
+  ) {}
+
+  start(given: StartRequest): Run {
+    const { host } = this;
+    if (!given.isNested && this.active.size >= this.maxRuns) {
+      return this.rejected(
+        new OverloadedError(
+          `The Troupe already holds ${this.maxRuns} runs (\`maxRuns\`). Try again later.`,
+          1000,
+        ),
+      );
+    }
+    const participant = this.participant(given);
+    this.active.add(participant);
+    const state: RunState = { execution: undefined, last: undefined };
+    const leave = (kind: 'cancelled' | 'timed_out', reason?: unknown) =>
+      this.leave(participant, state, given, kind, reason);
+    if (participant.deadlineAt !== null) {
+      participant.deadline = host.timers.set(participant.deadlineAt, () => leave('timed_out'));
+    }
+    listen(participant, given.signal, (reason) => this.slices.run(() => leave('cancelled', reason)));
+    // Begun in the next microtask, so that the caller has the run in hand before its first event.
+    queueMicrotask(() => this.begin(participant, state, given));
+    return this.handle(participant, state, (reason) => this.slices.run(() => leave('cancelled', reason)));
+  }
+
+  /** A run that could not be started. */
+  rejected(error: OrchestratorError): Run {
+    const participant = this.participant({ config: parseRunOptions(undefined) });
+    participant.end(undefined, { error });
+    return this.handle(participant, { execution: undefined, last: undefined }, () => {});
+  }
+
+  cancelAll(reason: unknown): void {
+    for (const participant of this.active) participant.cancel?.(reason);
+  }
+
+  /** Resolves when no run is in flight. */
+  whenIdle(): Promise<void> {
+    if (this.active.size === 0) return Promise.resolve();
+    return new Promise((resolve) => this.idle.push(resolve));
+  }
+
+  /** An execution has ended: every caller that stayed gets an output of its own. */
+  concluded(x: Execution, status: RunStatus | 'rejected', context: RunContext): void {
+    const first = [...x.participants][0];
+    if (status === 'rejected') {
+      const end = () =>
+        this.endAll(x, (participant) => this.end(participant, undefined, { error: x.rejection }));
+      return x.spec.claim ? this.host.claims.conclude(x, undefined, end) : end();
+    }
+    const outcome = (participant: Participant): Outcome =>
+      x.replay === undefined
+        ? outcomeFor(participant, x, status, context)
+        : replayedOutcome(participant, structuredClone(x.replay));
+    const endAll = () => this.endAll(x, (participant) => this.endWith(participant, outcome(participant)));
+    if (!x.spec.claim) return endAll();
+    const isAnswer = status === 'completed' || status === 'partial';
+    const stored =
+      isAnswer && first && x.replay === undefined ? outcomeFor(first, x, status, context).output : undefined;
+    this.host.claims.conclude(x, stored, endAll);
+  }
+
+  private participant(given: Pick<StartRequest, 'config'> & Partial<StartRequest>): Participant {
+    const { host } = this;
+    const runId = host.newId();
+    return new Participant({
+      runId,
+      traceId: given.config.traceId ?? given.traceId ?? host.newId(),
+      config: given.config,
+      observer: given.observer,
+      startedAt: host.now(),
+      now: () => host.now(),
+      logger: host.logger,
+    });
+  }
+
+  private begin(participant: Participant, state: RunState, given: StartRequest): void {
+    if (participant.isEnded) return;
+    const { host } = this;
+    const { config } = participant;
+    const key = config.idempotencyKey;
+    const fingerprint = key === undefined ? '' : this.fingerprint(given);
+    if (key !== undefined) {
+      let shared: Execution | undefined;
+      try {
+        shared = host.claims.find(key, fingerprint);
+      } catch (error) {
+        return this.end(participant, undefined, { error });
+      }
+      if (shared) return this.join(participant, state, given, shared);
+    }
+    const x = new Execution(host, {
+      ...given,
+      id: participant.runId,
+      traceId: participant.traceId,
+      config,
+      keyBase: key ?? participant.runId,
+      claim: key === undefined ? undefined : { key, fingerprint },
+      parent: undefined,
+    });
+    this.attach(participant, state, x);
+    if (key !== undefined) host.claims.add(x);
+    for (const path of given.dropped) {
+      x.warn('key_dropped', `"${path}" was left out: such a key could reach a prototype.`);
+    }
+    host.launch(x, participant.deadlineAt);
+  }
+
+  /** Takes part in an execution that another caller began. */
+  private join(participant: Participant, state: RunState, given: StartRequest, x: Execution): void {
+    if (x.isStopping || x.isEnded) {
+      // Its last caller left; what it still has in flight must settle before the key is run again.
+      x.whenEnded.push(() => queueMicrotask(() => this.begin(participant, state, given)));
+      return;
+    }
+    this.attach(participant, state, x);
+    participant.emit({ type: 'run_started', toolName: null, strategy: null, plan: [], coalesced: true });
+    const deadlines = [...x.participants].map((each) => each.deadlineAt);
+    const at = deadlines.includes(null) ? null : Math.max(...(deadlines as number[]));
+    x.send({ type: 'deadline.extended', at });
+  }
+
+  private attach(participant: Participant, state: RunState, x: Execution): void {
+    state.execution = x;
+    x.participants.add(participant);
+    participant.onShown = (event) => {
+      if (event.type !== 'delta') return;
+      for (const call of callsOf(x)) {
+        if (call.tool.name === event.toolName && call.options.attempt === event.attempt) call.isShown = true;
+      }
+    };
+  }
+
+  private leave(
+    participant: Participant,
+    state: RunState,
+    given: StartRequest,
+    kind: 'cancelled' | 'timed_out',
+    reason: unknown,
+  ): void {
+    if (participant.isEnded || participant.leaving) return;
+    const x = state.execution;
+    if (x?.isEnded) return;
+    participant.leaving = { kind, reason };
+    if (!x) return this.endWith(participant, emptyOutcome(participant, given.tools?.[0]?.tool ?? null));
+    if (x.participants.size > 1) {
+      x.participants.delete(participant);
+      return this.endWith(participant, outcomeFor(participant, x, kind, x.context));
+    }
+    x.isStopping = true;
+    x.stopReason = reason;
+    x.send({ type: kind === 'cancelled' ? 'cancel' : 'deadline.passed' });
+  }
+
+  private endAll(x: Execution, end: (participant: Participant) => void): void {
+    for (const participant of x.participants) end(participant);
+  }
+
+  private endWith(participant: Participant, outcome: Outcome): void {
+    const { output, error } = outcome;
+    const isReturned =
+      error === undefined ||
+      output.status === 'failed' ||
+      (error instanceof BudgetExceeded && participant.config.onLimit === 'return');
+    this.end(participant, terminalEvent(outcome), isReturned ? { output } : { error });
+  }
+
+  private end(
+    participant: Participant,
+    terminal: Parameters<Participant['end']>[0],
+    settle: { output: OrchestrationOutput } | { error: unknown },
+  ): void {
+    if (participant.deadline) this.host.timers.clear(participant.deadline);
+    participant.end(terminal, settle);
+    this.active.delete(participant);
+    if (this.active.size === 0) for (const resolve of this.idle.splice(0)) resolve();
+  }
+
+  private fingerprint(given: StartRequest): string {
+    const name = given.tools?.[0]?.tool ?? null;
+    const tool = name === null ? undefined : (given.inlineTools.get(name) ?? this.host.registered(name));
+    // A text and the object it stands for are the same request.
+    const request = typeof given.request === 'string' ? { query: given.request } : given.request;
+    return fingerprintOf({
+      tool: name,
+      version: tool ? (tool.version ?? '1.0.0') : null,
+      request,
+      toolOptions: given.toolOptions ?? null,
+    });
+  }
+
+  private handle(participant: Participant, state: RunState, cancel: (reason?: unknown) => void): Run {
+    const { host } = this;
+    participant.cancel = cancel;
+    return {
+      id: participant.runId,
+      traceId: participant.traceId,
+      output: participant.output,
+      events: participant.log,
+      cancel,
+      snapshot: () => snapshotOf(host, participant, state.execution),
+      async [Symbol.asyncDispose]() {
+        cancel(new Error('The run was disposed of.'));
+        await participant.output.catch(() => {});
+      },
+    };
+  }
+}
+
+interface RunState {
+  execution: Execution | undefined;
+  last: RunSnapshot | undefined;
+}
+
+function callsOf(x: Execution) {
+  return [x, ...x.steps.flatMap((step) => step.execution ?? [])].flatMap((each) => [...each.calls.values()]);
+}
+
+function listen(
+  participant: Participant,
+  signal: AbortSignal | undefined,
+  aborted: (reason: unknown) => void,
+): void {
+  if (signal === undefined) return;
+  const onAbort = () => aborted(signal.reason);
+  if (signal.aborted) return onAbort();
+  signal.addEventListener('abort', onAbort, { once: true });
+  participant.stopListening = () => signal.removeEventListener('abort', onAbort);
+}
+
+function snapshotOf(host: Host, participant: Participant, x: Execution | undefined): RunSnapshot {
+  const snapshot = x?.actor?.getSnapshot();
+  const context = snapshot?.context;
+  const wakeAt = context?.wakeAt ?? null;
+  return {
+    runId: participant.runId,
+    traceId: participant.traceId,
+    state: snapshot ? statePath(snapshot.value) : 'starting',
+    tool: context?.candidates[context.candidate]?.tool ?? null,
+    attempts: x?.attempts ?? 0,
+    usage: {
+      ...(x?.usage ?? {
+        inputTokens: 0,
+        outputTokens: 0,
+        totalTokens: 0,
+        costUsd: 0,
+        calls: 0,
+        estimated: false,
+      }),
+    },
+    elapsedMs: Math.max(0, Math.round(host.now() - participant.startedAt)),
+    wakeAt: wakeAt === null ? null : Math.round(wakeAt),
+  };
+}
+
+/** `{ attempting: { awaiting: 'slot' } }` as `attempting.awaiting.slot`. */
+function statePath(value: unknown): string {
+  if (typeof value === 'string') return value;
+  const [key, inner] = Object.entries(value as Record<string, unknown>)[0] ?? ['', ''];
+  return inner === '' ? key : `${key}.${statePath(inner)}`;
+}

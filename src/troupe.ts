@@ -1,0 +1,346 @@
+import type { PoolOptions, ReliabilityOptions, SharedReliabilityOptions } from './core/config.js';
+import { parsePools, parseReliability } from './core/config.js';
+import { InvalidOptionsError, ToolRegistrationError, TroupeClosedError } from './core/errors.js';
+import type { BreakerState, TroupeEvent } from './core/events.js';
+import type { Clock, Logger, Random, Store } from './core/ports.js';
+import { isStandardSchema } from './core/schema.js';
+import { isTool, providerOf, type AnyTool } from './core/tool.js';
+import type { BreakerSnapshot } from './runtime/breaker.js';
+import { systemClock } from './runtime/clock.js';
+import { Host, type Inspector } from './runtime/host.js';
+import { idMaker } from './runtime/ids.js';
+import { memoryStore } from './runtime/memory-store.js';
+import { Providers } from './runtime/providers.js';
+import { Timers } from './runtime/timers.js';
+import { TroupeEvents } from './runtime/troupe-events.js';
+
+export interface TroupeOptions<Tools extends readonly AnyTool[] = readonly AnyTool[]> {
+  /** Registered at once; their names and types are then known to `run()`. */
+  tools?: Tools;
+  /** Where idempotency records live. Default: `memoryStore()`. */
+  store?: Store;
+  /** Default: the system's monotonic time. */
+  clock?: Clock;
+  /** Numbers in [0, 1) for jitter and ids. Default: `Math.random`, and ids from the system's random source. */
+  random?: Random;
+  /** Sees every transition of every chart. What it throws is contained. */
+  inspect?: Inspector;
+  /** By provider: how many calls at a time. Default: no limit. */
+  pools?: Record<string, PoolOptions>;
+  reliability?: ReliabilityOptions;
+  /** Default: warnings and errors go to the console. */
+  logger?: Logger;
+  /** Largest output of a run, in bytes of JSON. Default 1048576 (1 MiB). */
+  maxOutputBytes?: number;
+  /** Runs in flight; more are refused with `OverloadedError`. Default: no limit. */
+  maxRuns?: number;
+}
+
+/** A tool as `listTools` describes it. */
+export interface ToolDescription {
+  readonly version: string;
+  readonly description: string;
+  readonly capabilities: readonly string[];
+  readonly provider: string;
+  readonly idempotent: boolean;
+  readonly hasInput: boolean;
+  readonly hasOutput: boolean;
+}
+
+/** A provider's breaker, for looking and for operating it by hand. */
+export interface BreakerControl {
+  readonly state: BreakerState;
+  /** Plain JSON; {@link BreakerControl.restore} takes it. */
+  snapshot(): BreakerSnapshot;
+  restore(snapshot: BreakerSnapshot): void;
+  /** Refuses every call until the handle, and every other, is released. */
+  isolate(): { release(): void };
+  /** Closes it, forgets its counts and cancels its timers. An isolation stays. */
+  reset(): void;
+}
+
+const NAME = /^[A-Za-z0-9_./:-]{1,128}$/;
+const hosts = new WeakMap<Troupe<any>, Host>();
+
+/** The wiring of a Troupe, for the orchestrators of this package. */
+export function hostOf(troupe: Troupe<any>): Host {
+  return hosts.get(troupe)!;
+}
+
+/**
+ * What orchestrators share: the tools, and for each provider its breaker, retry budget and pool.
+ *
+ * @throws {InvalidOptionsError} and {ToolRegistrationError}
+ */
+export class Troupe<const Tools extends readonly AnyTool[] = readonly []> implements AsyncDisposable {
+  /** Only for the compiler: the tools known by type. */
+  declare readonly __tools: Tools;
+  private readonly registry = new Map<string, AnyTool>();
+  private readonly backgroundTimers: Timers;
+  private readonly troupeEvents: TroupeEvents;
+  /** The shared part in force, as JSON text; undefined while nobody has set one. */
+  private shared: string | undefined;
+  private closing: Promise<void> | undefined;
+
+  constructor(options: TroupeOptions<Tools> = {}) {
+    checkOptions(options);
+    const { clock = systemClock, random, logger = consoleLogger } = options;
+    const reliability = parseReliability(options.reliability);
+    const pools = parsePools(options.pools);
+    const timers = new Timers(clock, true);
+    this.backgroundTimers = new Timers(clock, false);
+    this.troupeEvents = new TroupeEvents(() => clock.now());
+    if (options.reliability) this.shared = sharedPart(reliability);
+    const inspect = options.inspect && containInspector(options.inspect, logger);
+    const host = new Host({
+      clock,
+      random: random ?? Math.random,
+      newId: idMaker(random),
+      store: options.store ?? memoryStore(),
+      logger,
+      inspect,
+      timers,
+      backgroundTimers: this.backgroundTimers,
+      troupeEvents: this.troupeEvents,
+      registry: this.registry,
+      maxOutputBytes: options.maxOutputBytes ?? 1_048_576,
+      maxRuns: options.maxRuns ?? Infinity,
+      providers: (of) =>
+        new Providers(reliability, pools, {
+          now: () => clock.now(),
+          timers: this.backgroundTimers,
+          inspect,
+          changed: (change) => {
+            this.troupeEvents.emit({ type: 'breaker_changed', ...change });
+            of.cause?.emit({ type: 'breaker_changed', ...change });
+          },
+          warn: (message, error) => of.internalFault(message, error),
+        }),
+    });
+    hosts.set(this, host);
+    for (const tool of options.tools ?? []) this.registerTool(tool);
+  }
+
+  /** @throws {ToolRegistrationError} for a duplicate, a bad name, or what is not a tool. */
+  registerTool(tool: AnyTool): this {
+    checkTool(tool);
+    if (this.registry.has(tool.name)) {
+      throw new ToolRegistrationError(
+        `A tool named "${tool.name}" is registered already. Give this one another name.`,
+      );
+    }
+    this.registry.set(tool.name, tool);
+    return this;
+  }
+
+  /** The registered tools, by name. */
+  listTools(): Record<string, ToolDescription> {
+    const described = [...this.registry.values()].map((tool): [string, ToolDescription] => [
+      tool.name,
+      {
+        version: tool.version ?? '1.0.0',
+        description: tool.description ?? '',
+        capabilities: [...(tool.capabilities ?? [])],
+        provider: providerOf(tool),
+        idempotent: tool.idempotent !== false,
+        hasInput: tool.input !== undefined,
+        hasOutput: tool.output !== undefined,
+      },
+    ]);
+    return Object.fromEntries(described);
+  }
+
+  /** The breaker of a provider; it is made when first asked for. */
+  breaker(provider: string): BreakerControl {
+    if (typeof provider !== 'string' || provider === '') {
+      throw new InvalidOptionsError(`breaker() takes the name of a provider, got ${String(provider)}.`);
+    }
+    const { breaker } = hostOf(this).providers.get(provider);
+    return {
+      get state() {
+        return breaker.state;
+      },
+      snapshot: () => breaker.snapshot(),
+      restore: (snapshot) => breaker.restore(structuredClone(snapshot)),
+      isolate: () => breaker.isolate(),
+      reset: () => breaker.reset(),
+    };
+  }
+
+  /** Breaker, pool and store events that belong to no run. A reader gets what happens from when it began. */
+  get events(): AsyncIterable<TroupeEvent> {
+    return this.troupeEvents;
+  }
+
+  /**
+   * Refuses new runs, waits for those in flight, then cancels what is left.
+   *
+   * @param options.graceMs how long to wait before cancelling, in milliseconds. Default 5000.
+   */
+  close(options: { graceMs?: number } = {}): Promise<void> {
+    const { graceMs = 5000 } = options;
+    if (typeof graceMs !== 'number' || Number.isNaN(graceMs) || graceMs < 0) {
+      return Promise.reject(
+        new InvalidOptionsError(`Option \`graceMs\` must be a number of at least 0, got ${String(graceMs)}.`),
+      );
+    }
+    this.closing ??= this.drain(graceMs);
+    return this.closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** True once `close()` was called. */
+  get isClosed(): boolean {
+    return this.closing !== undefined;
+  }
+
+  /**
+   * Sets the part of the reliability options that belongs to the Troupe, once.
+   *
+   * @internal
+   * @throws {InvalidOptionsError} when it was set to something else, or is in use with its defaults.
+   */
+  adoptShared(reliability: ReliabilityOptions): void {
+    const wanted = sharedPart(reliability);
+    if (wanted === sharedPart({}) || wanted === this.shared) return;
+    const { providers } = hostOf(this);
+    if (this.shared !== undefined || providers.size > 0) {
+      throw new InvalidOptionsError(
+        'Options `reliability.breaker`, `retryBudget` and `providers` belong to the Troupe, which has others already. ' +
+          'Set them once, on `new Troupe({ reliability })`.',
+      );
+    }
+    this.shared = wanted;
+    const { breaker, retryBudget, providers: byProvider } = reliability;
+    providers.adopt({
+      ...(breaker === undefined ? {} : { breaker }),
+      ...(retryBudget === undefined ? {} : { retryBudget }),
+      ...(byProvider === undefined ? {} : { providers: byProvider }),
+    });
+  }
+
+  private async drain(graceMs: number): Promise<void> {
+    const host = hostOf(this);
+    const { starter } = host;
+    const idle = starter.whenIdle();
+    if (starter.active.size > 0 && graceMs !== Infinity) {
+      const timer = host.timers.set(host.now() + graceMs, () => starter.cancelAll(new TroupeClosedError()));
+      await idle;
+      host.timers.clear(timer);
+    }
+    await idle;
+    host.providers.dispose();
+    this.troupeEvents.end();
+    await host.store.close?.();
+  }
+}
+
+let shared: Troupe | undefined;
+
+/** The process-wide Troupe that constructors without one use. After it was closed, a new one takes its place. */
+export function defaultTroupe(): Troupe {
+  if (shared === undefined || shared.isClosed) shared = new Troupe();
+  return shared;
+}
+
+function checkTool(tool: unknown): asserts tool is AnyTool {
+  if (!isTool(tool)) {
+    throw new ToolRegistrationError('registerTool() takes a Tool. Extend `Tool`, or use `defineTool`.');
+  }
+  const { name } = tool as { name: unknown };
+  if (typeof name !== 'string' || !NAME.test(name)) {
+    throw new ToolRegistrationError(
+      `The tool's \`name\` must be 1 to 128 letters, digits, "_", "-", ".", "/" or ":", got ${JSON.stringify(name) ?? String(name)}.`,
+    );
+  }
+  if (typeof tool.execute !== 'function')
+    throw new ToolRegistrationError(`The tool "${name}" has no \`execute\`.`);
+  for (const side of ['input', 'output'] as const) {
+    if (tool[side] !== undefined && !isStandardSchema(tool[side])) {
+      throw new ToolRegistrationError(
+        `The \`${side}\` of tool "${name}" is no Standard Schema (zod, valibot, arktype, ...).`,
+      );
+    }
+  }
+}
+
+const OPTIONS: ReadonlySet<string> = new Set<keyof TroupeOptions>([
+  'tools',
+  'store',
+  'clock',
+  'random',
+  'inspect',
+  'pools',
+  'reliability',
+  'logger',
+  'maxOutputBytes',
+  'maxRuns',
+]);
+
+function checkOptions(options: TroupeOptions<readonly AnyTool[]>): void {
+  if (typeof options !== 'object' || options === null)
+    throw new InvalidOptionsError('new Troupe() takes an object.');
+  for (const key of Object.keys(options)) {
+    if (!OPTIONS.has(key))
+      throw new InvalidOptionsError(`Unknown option \`${key}\`. A Troupe takes ${[...OPTIONS].join(', ')}.`);
+  }
+  for (const name of ['maxOutputBytes', 'maxRuns'] as const) {
+    const value = options[name];
+    if (value !== undefined && !(typeof value === 'number' && value >= 1)) {
+      throw new InvalidOptionsError(
+        `Option \`${name}\` must be a number of at least 1, got ${String(value)}.`,
+      );
+    }
+  }
+  requireMethods('clock', options.clock, ['now', 'setTimeout', 'clearTimeout']);
+  requireMethods('store', options.store, ['claim', 'renew', 'complete', 'release']);
+  requireMethods('logger', options.logger, ['debug', 'info', 'warn', 'error']);
+  if (options.random !== undefined && typeof options.random !== 'function') {
+    throw new InvalidOptionsError('Option `random` must be a function that gives numbers in [0, 1).');
+  }
+}
+
+function requireMethods(name: string, value: unknown, methods: readonly string[]): void {
+  if (value === undefined) return;
+  const missing = methods.filter(
+    (method) => typeof (value as Record<string, unknown> | null)?.[method] !== 'function',
+  );
+  if (missing.length > 0)
+    throw new InvalidOptionsError(`Option \`${name}\` must have the method ${missing.join(', ')}.`);
+}
+
+/** Functions in it are compared by their text: they come from the same lines of code, or they differ. */
+function sharedPart({ breaker, retryBudget, providers }: ReliabilityOptions): string {
+  const part: SharedReliabilityOptions & Pick<ReliabilityOptions, 'providers'> = {};
+  if (breaker !== undefined) part.breaker = breaker;
+  if (retryBudget !== undefined) part.retryBudget = retryBudget;
+  if (providers !== undefined) part.providers = providers;
+  return JSON.stringify(part, (_key, value: unknown) =>
+    typeof value === 'function' ? String(value) : value,
+  );
+}
+
+/** XState lets an inspector's exception into `send()`: never here. */
+function containInspector(inspect: Inspector, logger: Logger): Inspector {
+  const observe = typeof inspect === 'function' ? inspect : (inspect.next?.bind(inspect) ?? (() => {}));
+  let hasFailed = false;
+  return (event) => {
+    try {
+      observe(event);
+    } catch (error) {
+      if (!hasFailed)
+        logger.warn('The inspector threw; its errors are ignored from now on.', { error: String(error) });
+      hasFailed = true;
+    }
+  };
+}
+
+const consoleLogger: Logger = {
+  debug: () => {},
+  info: () => {},
+  warn: (message, fields) => console.warn(`[troupe] ${message}`, fields ?? ''),
+  error: (message, fields) => console.error(`[troupe] ${message}`, fields ?? ''),
+};
