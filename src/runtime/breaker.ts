@@ -161,7 +161,7 @@ export class Breaker {
   dispose(): void {
     for (const { lease } of this.open.values()) if (lease) this.ports.timers.clear(lease);
     this.open.clear();
-    for (const timer of [...this.timerOf.keys()]) this.disarm(timer);
+    for (const timer of this.timerOf.keys()) this.disarm(timer);
     this.actor.stop();
   }
 

@@ -1,7 +1,8 @@
+import type {
+  OrchestratorError} from '../core/errors.js';
 import {
   BudgetExceeded,
   CancelledError,
-  OrchestratorError,
   ToolExecutionError,
   type OrchestratorErrorCode,
 } from '../core/errors.js';

@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# Installs the packed package into an empty folder and uses it there: ESM, CommonJS, and TypeScript under strict.
+set -euo pipefail
+root="$(cd "$(dirname "$0")/.." && pwd)"
+dir="$(mktemp -d)"
+trap 'rm -rf "$dir"' EXIT
+tarball="$(cd "$root" && npm pack --silent --pack-destination "$dir")"
+cd "$dir"
+echo '{ "name": "consumer", "private": true, "type": "module" }' > package.json
+npm install --silent "./$tarball" typescript@5.9 @types/node@20 >/dev/null 2>&1
+
+cat > esm.js <<'JS'
+import { defineTool, Orchestrator, Troupe } from 'troupe';
+import { runMachine } from 'troupe/machines';
+import { createSimulation } from 'troupe/testing';
+const troupe = new Troupe({ tools: [defineTool({ name: 'echo', execute: (request) => request })] });
+const output = await new Orchestrator(troupe).run({ toolName: 'echo', request: { n: 1 } });
+if (output.status !== 'completed' || output.content.n !== 1) throw new Error(JSON.stringify(output));
+if (runMachine.id !== 'run' || typeof createSimulation !== 'function') throw new Error('a door is empty');
+await troupe.close();
+JS
+node esm.js && echo "ESM works"
+
+cat > common.cjs <<'JS'
+const { defineTool, Orchestrator } = require('troupe');
+require('troupe/machines');
+require('troupe/testing');
+const tool = defineTool({ name: 'echo', execute: (request) => request });
+new Orchestrator().run({ tool, request: 'hi' }).then((output) => {
+  if (output.content.query !== 'hi') throw new Error(JSON.stringify(output));
+});
+JS
+node --no-warnings common.cjs && echo "CommonJS works"
+
+cat > typed.mts <<'TS'
+import { defineTool, Orchestrator, orThrow, toolResult, Troupe } from 'troupe';
+import { breakerMachine } from 'troupe/machines';
+import { scriptedTool } from 'troupe/testing';
+const length = defineTool({
+  name: 'length',
+  execute: (request: { text: string }) => toolResult({ content: request.text.length, usage: { totalTokens: 1 } }),
+});
+const orchestrator = new Orchestrator(new Troupe({ tools: [length] }));
+const output = await orchestrator.run({ toolName: 'length', request: { text: 'four' } });
+const content: number = orThrow(output);
+// @ts-expect-error the request lacks `text`
+void orchestrator.run({ toolName: 'length', request: { wrong: true } }).catch(() => {});
+if (content !== 4 || breakerMachine.id !== 'breaker') throw new Error(String(content));
+scriptedTool('t');
+TS
+npx tsc --strict --noUncheckedIndexedAccess --module nodenext --target es2022 --outDir out typed.mts
+node out/typed.mjs && echo "TypeScript works"

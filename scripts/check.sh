@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Everything that must hold before a change lands. Each step prints its name; the first that fails ends it.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+step() { printf '\n== %s\n' "$*"; }
+
+step format;            npx prettier --check .
+step lint;              npx oxlint --deny-warnings
+step types;             npx tsc --noEmit
+step build;             npm run --silent build
+step "unused code";     npx knip
+step "charts' pages";   node scripts/machine-pages.mjs --check
+step "docs' snippets";  node scripts/check-snippets.mjs
+step "package";         npx publint --strict && npx attw --pack . --profile esm-only
+step "packed install";  bash scripts/check-packed.sh
+step "leaks";           node --expose-gc bench/leaks.mjs
+step "tests with coverage, on XState's development build too"
+npx vitest run --coverage --reporter=default --reporter=json --outputFile=coverage/results.json
+node scripts/closing-line.mjs coverage/results.json
