@@ -169,7 +169,7 @@ export class Troupe<const Tools extends readonly AnyTool[] = readonly []> implem
 
   /** Breaker, pool and store events that belong to no run. A reader gets what happens from when it began. */
   get events(): AsyncIterable<TroupeEvent> {
-    return this.troupeEvents;
+    return { [Symbol.asyncIterator]: () => this.troupeEvents[Symbol.asyncIterator]() };
   }
 
   /**

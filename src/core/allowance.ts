@@ -39,8 +39,12 @@ export class Allowance implements Account {
     const missing = this.missing(NOTHING);
     if (missing === NOTHING) return null;
     const short = firstShortage(this.accounts, missing, now);
+    const room = roomOf(this.accounts, now);
     this.extend(missing, now);
-    return short;
+    if (short === null) return null;
+    // What is held counts as used here: the charge came on top of it.
+    const over = unitOf(missing, short.resource) - unitOf(room, short.resource);
+    return { ...short, actual: short.limit + over, mayPass: false };
   }
 
   /** Ends it: the accounts are told what the call itself used; what nested runs used is added here. */

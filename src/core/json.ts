@@ -172,6 +172,15 @@ function join(path: string, key: string | number): string {
   return path === '' ? String(key) : `${path}.${key}`;
 }
 
+/** A deep copy of a JSON value. */
+export function copyJson<T extends JsonValue>(value: T): T {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map(copyJson) as T;
+  const copy: JsonObject = {};
+  for (const key of Object.keys(value)) copy[key] = copyJson((value as JsonObject)[key]!);
+  return copy as T;
+}
+
 /** JSON text with sorted keys: equal values give equal text (RFC 8785, for values that {@link toJson} made). */
 export function canonicalJson(value: JsonValue): string {
   if (value === null || typeof value !== 'object') return JSON.stringify(value);

@@ -83,6 +83,7 @@ export function parseArguments(host: Host, args: RunArguments, settings: Orchest
     signal: args.signal,
     dropped: [...request.dropped, ...(toolOptions?.dropped ?? []).map((path) => `toolOptions.${path}`)],
     isNested: false,
+    outer: undefined,
     traceId: undefined,
   };
 }

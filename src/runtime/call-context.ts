@@ -86,6 +86,7 @@ function startNested(call: Call, nested: NestedRun): Run {
     config: { ...given.config, timeoutMs: timeoutMs === Infinity ? undefined : timeoutMs },
     ownsRetries: false,
     isNested: true,
+    outer: x,
     retryLayers: [...x.spec.retryLayers, ...given.retryLayers],
     accounts: [grant.allowance, ...given.accounts],
     traceId: x.spec.traceId,

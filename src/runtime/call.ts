@@ -1,7 +1,7 @@
 import { callTool, type ToolCallOutcome } from '../actors/tool-call.js';
 import { makeFailure, type Failure } from '../core/classify.js';
 import { BudgetExceeded } from '../core/errors.js';
-import type { JsonValue } from '../core/json.js';
+import { copyJson, type JsonValue } from '../core/json.js';
 import type { AnyTool } from '../core/tool.js';
 import {
   NOTHING,
@@ -79,8 +79,9 @@ export class Call {
     });
     const input = {
       tool,
-      requests: requestsFor(tool, x.spec.request),
-      options: this.host.toolOptions(x, tool),
+      // Copies: a tool that changes what it was given must not change its next attempt.
+      requests: requestsFor(tool, copyJson(x.spec.request)),
+      options: copyJson(this.host.toolOptions(x, tool)),
       context: callContext(this),
       maxOutputBytes: this.host.maxOutputBytes,
       isWanted: () => this.aborted === undefined,

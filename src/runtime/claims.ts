@@ -12,6 +12,7 @@ import type { Timer } from './timers.js';
 export class Claims {
   private readonly inFlight = new Map<string, Execution>();
   private readonly renewals = new Map<Execution, Timer>();
+  private readonly waiting = new Map<string, (() => void)[]>();
 
   constructor(private readonly host: Host) {}
 
@@ -32,6 +33,13 @@ export class Claims {
 
   add(x: Execution): void {
     this.inFlight.set(x.spec.claim!.key, x);
+  }
+
+  /** Calls `fn` when nothing runs under the key any more. */
+  whenFree(key: string, fn: () => void): void {
+    const waiting = this.waiting.get(key);
+    if (waiting) waiting.push(fn);
+    else this.waiting.set(key, [fn]);
   }
 
   /** Prolongs the claim in the store while the execution lives. */
@@ -62,8 +70,11 @@ export class Claims {
     const { store } = this.host;
     const owner = x.id;
     const finished = () => {
-      if (this.inFlight.get(key) === x) this.inFlight.delete(key);
+      this.inFlight.delete(key);
       done();
+      const waiting = this.waiting.get(key) ?? [];
+      this.waiting.delete(key);
+      for (const go of waiting) go();
     };
     const renewal = this.renewals.get(x);
     if (renewal) this.host.backgroundTimers.clear(renewal);
@@ -73,7 +84,12 @@ export class Claims {
       output === undefined
         ? store.release({ key, owner })
         : store.complete({ key, owner, output: output as unknown as JsonValue, now: this.host.now() });
-    callStore<unknown>(settle, finished, (error) => {
+    const answered = (isStored: unknown) => {
+      if (isStored === false)
+        this.host.logger.warn('A claim was lost before its answer could be stored.', { key });
+      finished();
+    };
+    callStore<unknown>(settle, answered, (error) => {
       this.storeFailed(output === undefined ? 'release' : 'complete', error);
       finished();
     });

@@ -1,4 +1,4 @@
-import { AsyncResource } from 'node:async_hooks';
+import type { AsyncResource } from 'node:async_hooks';
 import type { Actor } from 'xstate';
 import type { Account } from '../core/budget.js';
 import { Budget } from '../core/budget.js';
@@ -39,6 +39,10 @@ export interface ExecutionSpec {
   readonly accounts: readonly Account[];
   readonly keyBase: string;
   readonly claim: { readonly key: string; readonly fingerprint: string } | undefined;
+  /** The caller's async context: tools run in it. */
+  readonly scope: AsyncResource;
+  /** The run whose call started this one. */
+  readonly outer: Execution | undefined;
   readonly parent: { readonly execution: Execution; readonly step: number } | undefined;
 }
 
@@ -88,8 +92,6 @@ export class Execution {
   isEnded = false;
   private isAnnounced = false;
   readonly whenEnded: (() => void)[] = [];
-  /** The caller's async context: tools run in it. */
-  private readonly scope = new AsyncResource('TroupeRun');
 
   constructor(
     private readonly host: Host,
@@ -114,7 +116,7 @@ export class Execution {
   }
 
   runInScope<T>(fn: () => T): T {
-    return this.scope.runInAsyncScope(fn);
+    return this.spec.scope.runInAsyncScope(fn);
   }
 
   emit(body: RunEventBody): void {

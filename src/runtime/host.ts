@@ -21,7 +21,7 @@ import type { Execution, ExecutionSpec } from './execution.js';
 import { Judging } from './judging.js';
 import type { Provider, Providers } from './providers.js';
 import { Starter } from './starter.js';
-import { stepError } from './outcome.js';
+import { outcomeFor, stepError } from './outcome.js';
 import { Steps } from './steps.js';
 import type { Timers } from './timers.js';
 import type { TroupeEvents } from './troupe-events.js';
@@ -167,13 +167,11 @@ export class Host {
     const context = x.context;
     for (const call of x.calls.values()) call.abort('failed', error);
     for (const call of x.calls.values()) call.abandon();
-    x.rejection = new OrchestratorError(
-      'internal',
-      `Troupe failed: ${describeError(error)}. Please report it.`,
-      {
-        cause: error,
-      },
-    );
+    const message = `Troupe failed: ${describeError(error)}. Please report it.`;
+    const rejection = new OrchestratorError('internal', message, { cause: error });
+    const [participant] = x.participants;
+    if (participant) rejection.output = outcomeFor(participant, x, 'failed', context).output;
+    x.rejection = rejection;
     this.finish(x, 'rejected', context);
   }
 

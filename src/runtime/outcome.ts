@@ -1,5 +1,4 @@
-import type {
-  OrchestratorError} from '../core/errors.js';
+import type { OrchestratorError } from '../core/errors.js';
 import {
   BudgetExceeded,
   CancelledError,
@@ -25,16 +24,22 @@ export interface Outcome {
   readonly error: OrchestratorError | undefined;
 }
 
-/** The output of an execution as one caller gets it. */
+/**
+ * The output of an execution as one caller gets it.
+ *
+ * @param isCopy for all callers but the first: no two may hold the same object.
+ */
 export function outcomeFor(
   participant: Participant,
   x: Execution,
   status: RunStatus,
   context: RunContext,
+  isCopy = false,
 ): Outcome {
   const error = errorFor(participant, x, status, context);
+  const content = contentOf(x, status);
   const output = {
-    content: contentOf(x, status),
+    content: isCopy ? structuredClone(content) : content,
     usage: { ...x.usage },
     metadata: metadataOf(participant, x),
     traceId: participant.traceId,

@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import { parseRunOptions, type RetryOptions, type RunConfig } from '../core/config.js';
 import { BudgetExceeded, OverloadedError, type OrchestratorError } from '../core/errors.js';
 import type { RunEvent } from '../core/events.js';
@@ -35,6 +36,8 @@ export interface StartRequest {
   readonly dropped: readonly string[];
   /** Nested runs do not count against `maxRuns`: their outer run does. */
   readonly isNested: boolean;
+  /** The run whose call started this one. */
+  readonly outer: Execution | undefined;
   readonly traceId: string | undefined;
 }
 
@@ -70,7 +73,7 @@ export class Starter {
     }
     listen(participant, given.signal, (reason) => this.slices.run(() => leave('cancelled', reason)));
     // Begun in the next microtask, so that the caller has the run in hand before its first event.
-    queueMicrotask(() => this.begin(participant, state, given));
+    queueMicrotask(() => this.begin(participant, state, { ...given, scope: new AsyncResource('TroupeRun') }));
     return this.handle(participant, state, (reason) => this.slices.run(() => leave('cancelled', reason)));
   }
 
@@ -101,8 +104,10 @@ export class Starter {
     }
     const outcome = (participant: Participant): Outcome =>
       x.replay === undefined
-        ? outcomeFor(participant, x, status, context)
+        ? outcomeFor(participant, x, status, context, participant !== first)
         : replayedOutcome(participant, structuredClone(x.replay));
+    // What nested runs used is part of what their outer run used, unless it was another's or an earlier one's.
+    if (x.replay === undefined) x.spec.outer?.addUsage(x.usage);
     const endAll = () => this.endAll(x, (participant) => this.endWith(participant, outcome(participant)));
     if (!x.spec.claim) return endAll();
     const isAnswer = status === 'completed' || status === 'partial';
@@ -125,7 +130,7 @@ export class Starter {
     });
   }
 
-  private begin(participant: Participant, state: RunState, given: StartRequest): void {
+  private begin(participant: Participant, state: RunState, given: Scoped): void {
     if (participant.isEnded) return;
     const { host } = this;
     const { config } = participant;
@@ -158,10 +163,10 @@ export class Starter {
   }
 
   /** Takes part in an execution that another caller began. */
-  private join(participant: Participant, state: RunState, given: StartRequest, x: Execution): void {
+  private join(participant: Participant, state: RunState, given: Scoped, x: Execution): void {
     if (x.isStopping || x.isEnded) {
       // Its last caller left; what it still has in flight must settle before the key is run again.
-      x.whenEnded.push(() => queueMicrotask(() => this.begin(participant, state, given)));
+      this.host.claims.whenFree(x.spec.claim!.key, () => this.begin(participant, state, given));
       return;
     }
     this.attach(participant, state, x);
@@ -247,7 +252,8 @@ export class Starter {
       id: participant.runId,
       traceId: participant.traceId,
       output: participant.output,
-      events: participant.log,
+      // Not the log itself: a caller may read it, not write to it.
+      events: { [Symbol.asyncIterator]: () => participant.log[Symbol.asyncIterator]() },
       cancel,
       snapshot: () => snapshotOf(host, participant, state.execution),
       async [Symbol.asyncDispose]() {
@@ -257,6 +263,9 @@ export class Starter {
     };
   }
 }
+
+/** With the caller's async context. */
+type Scoped = StartRequest & { readonly scope: AsyncResource };
 
 interface RunState {
   execution: Execution | undefined;
