@@ -26,16 +26,18 @@ export type {
 export { Budget } from './core/budget.js';
 export type { BudgetLimits, BudgetOptions, BudgetPeriod } from './core/budget.js';
 export type {
-  BreakerOptions,
   OrchestrationOptions,
   OrchestrationOptions as OrchestrationConfig,
+  RunBudget,
+} from './core/config.js';
+export type {
+  BreakerOptions,
   PoolOptions,
   ReliabilityOptions,
   ReliabilityOptions as ReliabilityConfig,
   RetryOptions,
-  RunBudget,
   SharedReliabilityOptions,
-} from './core/config.js';
+} from './core/reliability.js';
 export type { BreakerWindow, FailureThreshold } from './core/breaker-window.js';
 export type { Jitter } from './core/backoff.js';
 export type { Verdict } from './core/classify.js';

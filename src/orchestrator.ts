@@ -1,5 +1,6 @@
-import type { OrchestrationOptions, ReliabilityOptions } from './core/config.js';
-import { parseReliability } from './core/config.js';
+import type { OrchestrationOptions } from './core/config.js';
+import type { ReliabilityOptions } from './core/reliability.js';
+import { parseReliability } from './core/reliability.js';
 import {
   InvalidOptionsError,
   isOrchestratorError,

@@ -1,5 +1,5 @@
-import type { PoolOptions, ReliabilityOptions, SharedReliabilityOptions } from './core/config.js';
-import { parsePools, parseReliability } from './core/config.js';
+import type { PoolOptions, ReliabilityOptions, SharedReliabilityOptions } from './core/reliability.js';
+import { parsePools, parseReliability } from './core/reliability.js';
 import { InvalidOptionsError, ToolRegistrationError, TroupeClosedError } from './core/errors.js';
 import type { BreakerState, TroupeEvent } from './core/events.js';
 import type { Clock, Logger, Random, Store } from './core/ports.js';

@@ -43,7 +43,7 @@ const REFUSED_AT_DOOR: ReadonlySet<FailureCategory> = new Set([
   'rate_limit',
 ]);
 
-export const CATEGORIES: ReadonlySet<string> = new Set<FailureCategory>([
+const CATEGORIES: ReadonlySet<string> = new Set<FailureCategory>([
   'authentication',
   'permission',
   'validation',

@@ -87,7 +87,7 @@ type Terminal<Type extends string, Fields> = {
   readonly elapsedMs: number;
 } & Fields;
 
-export interface EventStamp {
+interface EventStamp {
   readonly runId: string;
   readonly traceId: string;
   /** Rises by event, from 1. Gaps are deltas or replicate events that were merged for a slow reader. */
@@ -101,12 +101,6 @@ export type RunEvent = RunEventBody & EventStamp;
 
 export type RunEventType = RunEventBody['type'];
 
-const TERMINAL: ReadonlySet<string> = new Set(['run_completed', 'error', 'timeout', 'cancelled']);
-
-/** True for the one event that ends a stream. */
-export function isTerminal(event: { readonly type: string }): boolean {
-  return TERMINAL.has(event.type);
-}
 
 /** Events that belong to no run: `troupe.events`. */
 export type TroupeEvent = (

@@ -17,7 +17,8 @@ export interface StepOutcome {
   readonly name: string;
   readonly tool: string;
   readonly status: RunStatus | 'not_started';
-  readonly content: unknown;
+  /** Absent in `metadata.steps` where `output.content` lists the branches already. */
+  readonly content?: unknown;
   readonly error?: ErrorJson;
 }
 

@@ -25,12 +25,6 @@ export interface Logger {
   error(message: string, fields?: Record<string, unknown>): void;
 }
 
-/** A stored answer: the output of a `completed` or `partial` run, as JSON. */
-export interface StoredAnswer {
-  readonly fingerprint: string;
-  readonly output: JsonValue;
-}
-
 /** What a {@link Store} says to a claim. */
 export type Claim =
   /** The key is the caller's: run, then `complete` or `release` it. */

@@ -1,5 +1,5 @@
 import { assign, setup } from 'xstate';
-import type { BreakerConfig } from '../core/config.js';
+import type { BreakerConfig } from '../core/reliability.js';
 import type { BreakerState } from '../core/events.js';
 
 export interface BreakerInput {

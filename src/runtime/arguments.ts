@@ -1,5 +1,6 @@
 import { Budget } from '../core/budget.js';
-import { parseRunOptions, type OrchestrationOptions, type RetryOptions } from '../core/config.js';
+import { parseRunOptions, type OrchestrationOptions } from '../core/config.js';
+import { type RetryOptions } from '../core/reliability.js';
 import { InvalidOptionsError, ToolNotFoundError } from '../core/errors.js';
 import type { RunEvent } from '../core/events.js';
 import { NotJson, toJson, type JsonCopy, type JsonObject } from '../core/json.js';

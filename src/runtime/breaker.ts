@@ -1,6 +1,6 @@
 import { createActor, type Actor, type AnyActorRef, type InspectionEvent, type Observer } from 'xstate';
 import { SampleWindow, tripReason, type WindowSamples } from '../core/breaker-window.js';
-import type { BreakerConfig } from '../core/config.js';
+import type { BreakerConfig } from '../core/reliability.js';
 import type { BreakerChange, BreakerState } from '../core/events.js';
 import { breakerMachine, type BreakerEvent, type SavedBreaker } from '../machines/breaker.js';
 import type { Timer, Timers } from './timers.js';

@@ -1,5 +1,5 @@
 import { createActor, type InspectionEvent, type Observer } from 'xstate';
-import type { RetryConfig } from '../core/config.js';
+import type { RetryConfig } from '../core/reliability.js';
 import { describeError, OrchestratorError } from '../core/errors.js';
 import type { JsonObject, JsonValue } from '../core/json.js';
 import type { RunStatus } from '../core/output.js';

@@ -41,7 +41,7 @@ export function outcomeFor(
   const output = {
     content: isCopy ? structuredClone(content) : content,
     usage: { ...x.usage },
-    metadata: metadataOf(participant, x),
+    metadata: metadataOf(participant, x, Array.isArray(content) && x.plan?.strategy === 'parallel'),
     traceId: participant.traceId,
     elapsedMs: participant.elapsedMs,
     status,
@@ -108,7 +108,15 @@ export function terminalEvent({ output }: Outcome): RunEventBody {
 
 /** The error a step of a plan ended with. */
 export function stepError(x: Execution, context: RunContext): OrchestratorError {
-  return x.shortage && context.end?.status === 'budget_exceeded' ? shortageError(x) : toolError(x, context);
+  switch (context.end?.status) {
+    case 'budget_exceeded':
+      return x.nestedLimit ? nestedLimitError(x.nestedLimit) : shortageError(x);
+    case 'cancelled':
+    case 'timed_out':
+      return new CancelledError('The step was stopped before it could answer.');
+    default:
+      return toolError(x, context);
+  }
 }
 
 function contentOf(x: Execution, status: RunStatus): JsonValue {
@@ -121,10 +129,11 @@ function contentOf(x: Execution, status: RunStatus): JsonValue {
 
 function parallelContent(x: Execution, policy: string): JsonValue {
   if (policy === 'first') return x.steps.find((step) => step.isFirst)?.content ?? null;
-  return outcomesOf(x).map((step) => ({ ...step, content: step.content }) as unknown as JsonValue);
+  return outcomesOf(x) as unknown as JsonValue[];
 }
 
-function metadataOf(participant: Participant, x: Execution): OutputMetadata {
+/** @param isListed the content lists the branches with what they answered: once is enough. */
+function metadataOf(participant: Participant, x: Execution, isListed: boolean): OutputMetadata {
   const { answer, path } = x;
   const { requestId, config } = participant;
   const toolName = answer?.tool.name ?? path.at(-1) ?? null;
@@ -138,7 +147,7 @@ function metadataOf(participant: Participant, x: Execution): OutputMetadata {
     coalesced: participant.runId !== x.id,
     warnings: [...x.warnings],
     strategy: x.plan?.strategy ?? 'single',
-    ...(x.steps.length > 0 ? { steps: outcomesOf(x) } : {}),
+    ...(x.steps.length > 0 ? { steps: isListed ? outcomesOf(x).map(withoutContent) : outcomesOf(x) } : {}),
     ...(x.plan?.reasoning === undefined ? {} : { reasoning: x.plan.reasoning }),
     ...(answer?.metadata === undefined ? {} : { tool: answer.metadata }),
     ...(config.metadata ? { caller: config.metadata } : {}),
@@ -153,6 +162,10 @@ function outcomesOf(x: Execution): StepOutcome[] {
     content,
     ...(error ? { error: error.toJSON() } : {}),
   }));
+}
+
+function withoutContent({ content: _content, ...outcome }: StepOutcome): StepOutcome {
+  return outcome;
 }
 
 function errorFor(

@@ -1,4 +1,4 @@
-import type { PoolOptions } from '../core/config.js';
+import type { PoolOptions } from '../core/reliability.js';
 import type { Timer, Timers } from './timers.js';
 
 /** What a pool answers. `wait` means: `granted` or `timedOut` will be called, unless `cancel` is called before. */

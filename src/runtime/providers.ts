@@ -1,5 +1,5 @@
-import { breakerConfig, RETRY_BUDGET_DEFAULTS, retryConfig } from '../core/config.js';
-import type { PoolOptions, ReliabilityOptions, RetryConfig, RetryOptions } from '../core/config.js';
+import { breakerConfig, RETRY_BUDGET_DEFAULTS, retryConfig } from '../core/reliability.js';
+import type { PoolOptions, ReliabilityOptions, RetryConfig, RetryOptions } from '../core/reliability.js';
 import type { BreakerState } from '../core/events.js';
 import { RetryBudget } from '../core/retry-budget.js';
 import { Breaker, type BreakerPorts } from './breaker.js';

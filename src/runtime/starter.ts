@@ -1,5 +1,6 @@
 import { AsyncResource } from 'node:async_hooks';
-import { parseRunOptions, type RetryOptions, type RunConfig } from '../core/config.js';
+import { parseRunOptions, type RunConfig } from '../core/config.js';
+import { type RetryOptions } from '../core/reliability.js';
 import { BudgetExceeded, OverloadedError, type OrchestratorError } from '../core/errors.js';
 import type { RunEvent } from '../core/events.js';
 import type { Account } from '../core/budget.js';
