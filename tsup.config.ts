@@ -1,6 +1,6 @@
 import { defineConfig } from 'tsup';
 
-export default defineConfig({
+export default defineConfig(({ dts }) => ({
   entry: {
     index: 'src/index.ts',
     machines: 'src/machines/index.ts',
@@ -10,5 +10,8 @@ export default defineConfig({
   target: 'node20',
   dts: true,
   splitting: true,
-  clean: true,
-});
+  // A build without types (for `npm start`) must not take away the types of the build before.
+  clean: dts !== false,
+  // `node:test` has no other name.
+  removeNodeProtocol: false,
+}));

@@ -7,7 +7,8 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import path from 'node:path';
 
 const root = path.join(import.meta.dirname, '..');
-const dir = path.join(root, 'node_modules', '.snippets');
+// Not inside node_modules: from there Node does not find the package by its own name.
+const dir = path.join(root, '.snippets');
 const pages = [
   'README.md',
   ...readdirSync(path.join(root, 'docs'))

@@ -107,7 +107,7 @@ function declare(node, indent) {
   const separator = node.type === 'parallel' ? [`${indent}  --`] : [];
   return [
     `${indent}state "${node.key}" as ${idOf(node)} {`,
-    ...(node.initial ? [`${indent}  [*] --> ${idOf(node.initial.target[0])}`] : []),
+    ...(node.type === 'compound' ? [`${indent}  [*] --> ${idOf(node.initial.target[0])}`] : []),
     ...children.flatMap((child, index) => [
       ...(index > 0 ? separator : []),
       ...declare(child, `${indent}  `),
@@ -125,7 +125,7 @@ function diagram(machine) {
   );
   return [
     'stateDiagram-v2',
-    ...(node.initial ? [`  [*] --> ${idOf(node.initial.target[0])}`] : []),
+    ...(node.type === 'compound' ? [`  [*] --> ${idOf(node.initial.target[0])}`] : []),
     ...Object.values(node.states).flatMap((state) => declare(state, '  ')),
     ...statesOf(node).flatMap((state) => edges(state).map((edge) => `  ${edge}`)),
     ...statesOf(node)

@@ -5,7 +5,7 @@ export { Orchestrator, ReliableOrchestrator } from './orchestrator.js';
 export type { NamedArguments, ReliableOptions, ToolArguments, UntypedArguments } from './orchestrator.js';
 export type { Run, RunSnapshot } from './runtime/run-handle.js';
 export type { Inspector } from './runtime/host.js';
-export type { BreakerSnapshot } from './runtime/breaker.js';
+export type { BreakerSnapshot } from './runtime/breaker-snapshot.js';
 export { memoryStore, type MemoryStoreOptions } from './runtime/memory-store.js';
 
 export { defineTool, Tool, ToolResult, toolResult } from './core/tool.js';
@@ -33,6 +33,7 @@ export type {
 export type {
   BreakerOptions,
   PoolOptions,
+  ProviderOptions,
   ReliabilityOptions,
   ReliabilityOptions as ReliabilityConfig,
   RetryOptions,

@@ -25,7 +25,10 @@ interface CommonArguments {
 }
 
 type ToolNamed<Tools extends readonly AnyTool[], Name> = Extract<Tools[number], { readonly name: Name }>;
-type NamesOf<Tools extends readonly AnyTool[]> = Tools[number]['name'];
+/** Never for a Troupe whose tools the compiler does not know. */
+type NamesOf<Tools extends readonly AnyTool[]> = string extends Tools[number]['name']
+  ? never
+  : Tools[number]['name'];
 
 /** What a tool takes: its request, or a text that becomes `{ query }`. */
 type RequestFor<T> = RequestOf<T> | string;
@@ -54,7 +57,7 @@ export interface UntypedArguments<Name = string> extends CommonArguments {
 type Unknown<Tools extends readonly AnyTool[], Name> = Name extends NamesOf<Tools> ? never : Name;
 
 /** Runs the tool you name: one call, with deadline, budget, pool, cancellation, events and idempotency. */
-export class Orchestrator<Tools extends readonly AnyTool[] = readonly []> {
+export class Orchestrator<Tools extends readonly AnyTool[] = readonly AnyTool[]> {
   readonly troupe: Troupe<Tools>;
   /** @internal */
   protected settings: OrchestratorSettings = { isReliable: false, planner: undefined, retry: undefined };
@@ -125,9 +128,14 @@ export interface ReliableOptions<Tools extends readonly AnyTool[]> {
  * @throws {InvalidOptionsError} for options that are unknown, or belong to the Troupe and differ from its own.
  */
 export class ReliableOrchestrator<
-  Tools extends readonly AnyTool[] = readonly [],
+  Tools extends readonly AnyTool[] = readonly AnyTool[],
 > extends Orchestrator<Tools> {
   constructor(options: ReliableOptions<Tools> = {}) {
+    if (typeof options !== 'object' || options === null) {
+      throw new InvalidOptionsError(
+        'ReliableOrchestrator takes an object: `{ troupe, planner, reliability }`.',
+      );
+    }
     for (const key of Object.keys(options)) {
       if (!['troupe', 'planner', 'reliability'].includes(key)) {
         throw new InvalidOptionsError(

@@ -5,7 +5,7 @@ import type { BreakerState, TroupeEvent } from './core/events.js';
 import type { Clock, Logger, Random, Store } from './core/ports.js';
 import { isStandardSchema } from './core/schema.js';
 import { isTool, providerOf, type AnyTool } from './core/tool.js';
-import type { BreakerSnapshot } from './runtime/breaker.js';
+import { parseSnapshot, type BreakerSnapshot } from './runtime/breaker-snapshot.js';
 import { systemClock } from './runtime/clock.js';
 import { Host, type Inspector } from './runtime/host.js';
 import { idMaker } from './runtime/ids.js';
@@ -55,7 +55,7 @@ export interface BreakerControl {
   restore(snapshot: BreakerSnapshot): void;
   /** Refuses every call until the handle, and every other, is released. */
   isolate(): { release(): void };
-  /** Closes it, forgets its counts and cancels its timers. An isolation stays. */
+  /** Closes it, forgets its counts, cancels its timers and ends a cooldown. An isolation stays. */
   reset(): void;
 }
 
@@ -72,7 +72,7 @@ export function hostOf(troupe: Troupe<any>): Host {
  *
  * @throws {InvalidOptionsError} and {ToolRegistrationError}
  */
-export class Troupe<const Tools extends readonly AnyTool[] = readonly []> implements AsyncDisposable {
+export class Troupe<const Tools extends readonly AnyTool[] = readonly AnyTool[]> implements AsyncDisposable {
   /** Only for the compiler: the tools known by type. */
   declare readonly __tools: Tools;
   private readonly registry = new Map<string, AnyTool>();
@@ -84,7 +84,8 @@ export class Troupe<const Tools extends readonly AnyTool[] = readonly []> implem
 
   constructor(options: TroupeOptions<Tools> = {}) {
     checkOptions(options);
-    const { clock = systemClock, random, logger = consoleLogger } = options;
+    const { clock = systemClock, random } = options;
+    const logger = options.logger ? containLogger(options.logger) : consoleLogger;
     const reliability = parseReliability(options.reliability);
     const pools = parsePools(options.pools);
     const timers = new Timers(clock, true);
@@ -94,7 +95,7 @@ export class Troupe<const Tools extends readonly AnyTool[] = readonly []> implem
     const inspect = options.inspect && containInspector(options.inspect, logger);
     const host = new Host({
       clock,
-      random: random ?? Math.random,
+      random: random ? () => unitInterval(random()) : Math.random,
       newId: idMaker(random),
       store: options.store ?? memoryStore(),
       logger,
@@ -111,7 +112,8 @@ export class Troupe<const Tools extends readonly AnyTool[] = readonly []> implem
           timers: this.backgroundTimers,
           inspect,
           changed: (change) => {
-            this.troupeEvents.emit({ type: 'breaker_changed', ...change });
+            const runId = of.cause === undefined ? {} : { runId: of.cause.root.id };
+            this.troupeEvents.emit({ type: 'breaker_changed', ...change, ...runId });
             of.cause?.emit({ type: 'breaker_changed', ...change });
           },
           warn: (message, error) => of.internalFault(message, error),
@@ -155,15 +157,19 @@ export class Troupe<const Tools extends readonly AnyTool[] = readonly []> implem
     if (typeof provider !== 'string' || provider === '') {
       throw new InvalidOptionsError(`breaker() takes the name of a provider, got ${String(provider)}.`);
     }
-    const { breaker } = hostOf(this).providers.get(provider);
+    const shared = hostOf(this).providers.get(provider);
+    const { breaker } = shared;
     return {
       get state() {
         return breaker.state;
       },
       snapshot: () => breaker.snapshot(),
-      restore: (snapshot) => breaker.restore(structuredClone(snapshot)),
+      restore: (snapshot) => breaker.restore(parseSnapshot(snapshot)),
       isolate: () => breaker.isolate(),
-      reset: () => breaker.reset(),
+      reset: () => {
+        shared.cooldownUntil = 0;
+        breaker.reset();
+      },
     };
   }
 
@@ -173,18 +179,27 @@ export class Troupe<const Tools extends readonly AnyTool[] = readonly []> implem
   }
 
   /**
-   * Refuses new runs, waits for those in flight, then cancels what is left.
+   * Refuses new runs, waits for those in flight, then cancels what is left. Called again, the shorter wait counts.
    *
    * @param options.graceMs how long to wait before cancelling, in milliseconds. Default 5000.
    */
   close(options: { graceMs?: number } = {}): Promise<void> {
-    const { graceMs = 5000 } = options;
+    const { graceMs = 5000, ...unknown } = options;
+    for (const key of Object.keys(unknown)) {
+      return Promise.reject(new InvalidOptionsError(`Unknown option \`${key}\`. close() takes graceMs.`));
+    }
     if (typeof graceMs !== 'number' || Number.isNaN(graceMs) || graceMs < 0) {
       return Promise.reject(
         new InvalidOptionsError(`Option \`graceMs\` must be a number of at least 0, got ${String(graceMs)}.`),
       );
     }
-    this.closing ??= this.drain(graceMs);
+    const host = hostOf(this);
+    if (host.starter.active.size > 0 && graceMs !== Infinity) {
+      const cancel = () => host.starter.cancelAll(new TroupeClosedError());
+      const timer = host.timers.set(host.now() + graceMs, cancel);
+      void host.starter.whenIdle().then(() => host.timers.clear(timer));
+    }
+    this.closing ??= this.drain();
     return this.closing;
   }
 
@@ -222,16 +237,9 @@ export class Troupe<const Tools extends readonly AnyTool[] = readonly []> implem
     });
   }
 
-  private async drain(graceMs: number): Promise<void> {
+  private async drain(): Promise<void> {
     const host = hostOf(this);
-    const { starter } = host;
-    const idle = starter.whenIdle();
-    if (starter.active.size > 0 && graceMs !== Infinity) {
-      const timer = host.timers.set(host.now() + graceMs, () => starter.cancelAll(new TroupeClosedError()));
-      await idle;
-      host.timers.clear(timer);
-    }
-    await idle;
+    await host.starter.whenIdle();
     host.providers.dispose();
     this.troupeEvents.end();
     await host.store.close?.();
@@ -253,7 +261,7 @@ function checkTool(tool: unknown): asserts tool is AnyTool {
   const { name } = tool as { name: unknown };
   if (typeof name !== 'string' || !NAME.test(name)) {
     throw new ToolRegistrationError(
-      `The tool's \`name\` must be 1 to 128 letters, digits, "_", "-", ".", "/" or ":", got ${JSON.stringify(name) ?? String(name)}.`,
+      `The tool's \`name\` must be 1 to 128 letters, digits, "_", "-", ".", "/" or ":", got ${typeof name === 'string' ? JSON.stringify(name) : String(name)}.`,
     );
   }
   if (typeof tool.execute !== 'function')
@@ -289,15 +297,27 @@ function checkOptions(options: TroupeOptions<readonly AnyTool[]>): void {
   }
   for (const name of ['maxOutputBytes', 'maxRuns'] as const) {
     const value = options[name];
-    if (value !== undefined && !(typeof value === 'number' && value >= 1)) {
+    if (value !== undefined && !(Number.isInteger(value) && value >= 1)) {
       throw new InvalidOptionsError(
-        `Option \`${name}\` must be a number of at least 1, got ${String(value)}.`,
+        `Option \`${name}\` must be a whole number of at least 1, got ${String(value)}.`,
       );
     }
   }
   requireMethods('clock', options.clock, ['now', 'setTimeout', 'clearTimeout']);
   requireMethods('store', options.store, ['claim', 'renew', 'complete', 'release']);
   requireMethods('logger', options.logger, ['debug', 'info', 'warn', 'error']);
+  if (options.tools !== undefined && !Array.isArray(options.tools)) {
+    throw new InvalidOptionsError(`Option \`tools\` must be a list of tools, got ${String(options.tools)}.`);
+  }
+  const { inspect } = options as { inspect?: unknown };
+  if (inspect !== undefined && typeof inspect !== 'function') {
+    if (inspect === null || typeof inspect !== 'object') {
+      throw new InvalidOptionsError(
+        `Option \`inspect\` must be a function or an observer, got ${String(inspect)}.`,
+      );
+    }
+    requireMethods('inspect', inspect, ['next']);
+  }
   if (options.random !== undefined && typeof options.random !== 'function') {
     throw new InvalidOptionsError('Option `random` must be a function that gives numbers in [0, 1).');
   }
@@ -336,6 +356,25 @@ function containInspector(inspect: Inspector, logger: Logger): Inspector {
       hasFailed = true;
     }
   };
+}
+
+/** A logger that throws must not harm what it is told of. */
+function containLogger(logger: Logger): Logger {
+  const contain =
+    (level: keyof Logger): Logger[typeof level] =>
+    (message, fields) => {
+      try {
+        logger[level](message, fields);
+      } catch {
+        // There is nobody left to tell.
+      }
+    };
+  return { debug: contain('debug'), info: contain('info'), warn: contain('warn'), error: contain('error') };
+}
+
+/** A draw that is no number in [0, 1) must not become a delay. */
+function unitInterval(draw: number): number {
+  return draw >= 0 && draw < 1 ? draw : Math.random();
 }
 
 const consoleLogger: Logger = {

@@ -1,5 +1,6 @@
 import { describeError, isOrchestratorError, PlanningError, type OrchestratorError } from '../core/errors.js';
-import type { JsonValue } from '../core/json.js';
+import { copyJson, type JsonValue } from '../core/json.js';
+import { scopeOf } from '../core/planning/conditions.js';
 import { isThenable } from '../core/ports.js';
 import { toPlan, type Plan } from '../core/planning/plan.js';
 import type { PlanContext, PlanDecision, PlannableTool, Planner } from '../core/planning/planner.js';
@@ -18,11 +19,13 @@ export function callPlanner(
   planned: (plan: Plan) => void,
   failed: (error: OrchestratorError) => void,
 ): void {
+  // Of a copy: the planner may change what it is given.
+  const scope = scopeOf(copyJson(input.request), input.context);
   const fail = (error: unknown) => failed(toError(error));
   const decide = (decision: PlanDecision) => {
     let plan: Plan;
     try {
-      plan = toPlan(decision, input.request, input.isKnown);
+      plan = toPlan(decision, scope, input.isKnown);
     } catch (error) {
       return fail(error);
     }

@@ -12,6 +12,14 @@ export function callStore<T>(
   } catch (error) {
     return failed(error);
   }
-  if (isThenable(answer)) Promise.resolve(answer).then(answered, failed);
-  else answered(answer);
+  // What is done with the answer may fail as well: a store can answer with anything.
+  const receive = (value: T) => {
+    try {
+      answered(value);
+    } catch (error) {
+      failed(error);
+    }
+  };
+  if (isThenable(answer)) Promise.resolve(answer).then(receive, failed);
+  else receive(answer);
 }

@@ -12,8 +12,8 @@ export interface ToolCallInput {
   readonly options: JsonObject;
   readonly context: ToolContext;
   readonly maxOutputBytes: number;
-  /** False once nobody wants the answer: the tool is not called any more. */
-  readonly isWanted: () => boolean;
+  /** Called right before the tool is. False: nobody wants the answer any more, and the tool is not called. */
+  readonly begin: () => boolean;
 }
 
 export type ToolCallOutcome =
@@ -58,22 +58,14 @@ function checkRequest(input: ToolCallInput, index: number): Awaitable<Checked> {
 
 function execute(input: ToolCallInput, request: Checked): Awaitable<ToolCallOutcome> {
   if (!request.ok) return { kind: 'refused', problem: request.problem };
-  if (!input.isWanted()) return { kind: 'unwanted' };
+  if (!input.begin()) return { kind: 'unwanted' };
   try {
     const returned: unknown = input.tool.execute(request.value, input.options, input.context);
-    if (!isPromiseLike(returned)) return receive(input, returned);
+    if (!isThenable(returned)) return receive(input, returned);
     return Promise.resolve(returned).then((result: unknown) => receive(input, result), threw);
   } catch (error) {
     return threw(error);
   }
-}
-
-function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
-  return (
-    (typeof value === 'object' || typeof value === 'function') &&
-    value !== null &&
-    typeof (value as PromiseLike<unknown>).then === 'function'
-  );
 }
 
 function threw(error: unknown): ToolCallOutcome {

@@ -38,7 +38,7 @@ export class Allowance implements Account {
     this.ownCharged = sum(this.ownCharged, used);
     const missing = this.missing(NOTHING);
     if (missing === NOTHING) return null;
-    const short = firstShortage(this.accounts, missing, now);
+    const short = firstShortage(this.accounts, missing, now, this.held);
     const room = roomOf(this.accounts, now);
     this.extend(missing, now);
     if (short === null) return null;
@@ -56,18 +56,22 @@ export class Allowance implements Account {
     this.wake();
   }
 
+  get limitsCost(): boolean {
+    return this.accounts.some((account) => account.limitsCost);
+  }
+
   room(now: number): Amount {
     const free = this.free();
     const beyond = roomOf(this.accounts, now);
     return { tokens: free.tokens + beyond.tokens, costUsd: free.costUsd + beyond.costUsd };
   }
 
-  shortage(need: Amount, now: number): Shortage | null {
+  shortage(need: Amount, now: number, own: Amount = NOTHING): Shortage | null {
     const missing = this.missing(need);
-    const short = missing === NOTHING ? null : firstShortage(this.accounts, missing, now);
+    const short = missing === NOTHING ? null : firstShortage(this.accounts, missing, now, this.held);
     if (short === null) return null;
     // Siblings of the nested run hold part of this allowance, and may give it back.
-    const siblings = unitOf(this.nestedHeld, short.resource) > 0;
+    const siblings = unitOf(sum(this.nestedHeld, negate(own)), short.resource) > 0;
     return siblings ? { ...short, mayPass: true } : short;
   }
 
@@ -129,10 +133,15 @@ export function roomOf(accounts: readonly Account[], now: number): Amount {
 }
 
 /** What keeps `need` from being reserved; one that will not pass wins over one that may. */
-export function firstShortage(accounts: readonly Account[], need: Amount, now: number): Shortage | null {
+export function firstShortage(
+  accounts: readonly Account[],
+  need: Amount,
+  now: number,
+  own: Amount = NOTHING,
+): Shortage | null {
   let found: Shortage | null = null;
   for (const account of accounts) {
-    const short = account.shortage(need, now);
+    const short = account.shortage(need, now, own);
     if (short && !short.mayPass) return short;
     found ??= short;
   }

@@ -34,10 +34,15 @@ export interface Shortage {
 
 /** Something calls can be reserved against: a {@link Budget}, or the allowance of an outer call. */
 export interface Account {
+  readonly limitsCost: boolean;
   /** What is neither spent nor reserved; Infinity where there is no limit. */
   room(now: number): Amount;
-  /** Null: `need` fits now. */
-  shortage(need: Amount, now: number): Shortage | null;
+  /**
+   * Null: `need` fits now.
+   *
+   * @param own what the asker itself holds already: it will not be given back while the asker waits.
+   */
+  shortage(need: Amount, now: number, own?: Amount): Shortage | null;
   /** Reserves without asking; ask {@link Account.shortage} before. */
   take(need: Amount, now: number): void;
   /** Turns a reservation into what was used. */
@@ -62,6 +67,7 @@ export class Budget implements Account {
   private readonly waiters = new Set<() => void>();
 
   constructor(options: BudgetOptions) {
+    checkKeys(options);
     const { tokens, costUsd, per, warnAt } = options;
     checkLimit('tokens', tokens);
     checkLimit('costUsd', costUsd);
@@ -70,7 +76,7 @@ export class Budget implements Account {
         'A budget needs `tokens` or `costUsd`; without a limit it cannot hold anything back.',
       );
     }
-    if (per !== undefined && !(per in PERIODS)) {
+    if (per !== undefined && !Object.hasOwn(PERIODS, per)) {
       throw new InvalidOptionsError(
         `Budget option \`per\` must be minute, hour, day or month, got ${String(per)}.`,
       );
@@ -98,6 +104,10 @@ export class Budget implements Account {
     return this.held;
   }
 
+  get limitsCost(): boolean {
+    return this.limits.costUsd !== undefined;
+  }
+
   room(now: number): Amount {
     this.roll(now);
     const { tokens = Infinity, costUsd = Infinity } = this.limits;
@@ -107,15 +117,27 @@ export class Budget implements Account {
     };
   }
 
-  shortage(need: Amount, now: number): Shortage | null {
+  shortage(need: Amount, now: number, own: Amount = NOTHING): Shortage | null {
     const room = this.room(now);
     const { tokens, costUsd } = this.limits;
     // With nothing left even a free call is refused: a budget that is spent stays spent.
     if (tokens !== undefined && (need.tokens > room.tokens || room.tokens <= 0)) {
-      return judge('tokens', tokens, this.used.tokens, this.held.tokens, need.tokens);
+      return judge(
+        'tokens',
+        tokens,
+        this.used.tokens + own.tokens,
+        this.held.tokens - own.tokens,
+        need.tokens,
+      );
     }
     if (costUsd !== undefined && (need.costUsd > room.costUsd || room.costUsd <= 0)) {
-      return judge('cost', costUsd, this.used.costUsd, this.held.costUsd, need.costUsd);
+      return judge(
+        'cost',
+        costUsd,
+        this.used.costUsd + own.costUsd,
+        this.held.costUsd - own.costUsd,
+        need.costUsd,
+      );
     }
     return null;
   }
@@ -186,6 +208,21 @@ const PERIODS: Readonly<Record<BudgetPeriod, (now: number) => number>> = {
   month: (now) => new Date(now).getUTCFullYear() * 12 + new Date(now).getUTCMonth(),
 };
 
+function checkKeys(options: unknown): void {
+  if (typeof options !== 'object' || options === null) {
+    throw new InvalidOptionsError(
+      `new Budget() takes an object with \`tokens\` or \`costUsd\`, got ${String(options)}.`,
+    );
+  }
+  for (const key of Object.keys(options)) {
+    if (!['tokens', 'costUsd', 'per', 'warnAt'].includes(key)) {
+      throw new InvalidOptionsError(
+        `Unknown option \`${key}\`. A Budget takes tokens, costUsd, per, warnAt.`,
+      );
+    }
+  }
+}
+
 function checkLimit(name: string, value: unknown): void {
   if (value === undefined) return;
   if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) {
@@ -195,9 +232,10 @@ function checkLimit(name: string, value: unknown): void {
   }
 }
 
+/** @param held by others than the asker. */
 function judge(resource: BudgetUnit, limit: number, used: number, held: number, need: number): Shortage {
   // With the calls in flight gone, would it fit?
-  const mayPass = held > 0 && used < limit && used + need <= limit + 1e-12;
+  const mayPass = held > 1e-12 && used < limit && used + need <= limit + 1e-12;
   return { resource, limit, actual: resource === 'cost' ? roundUsd(used + need) : used + need, mayPass };
 }
 

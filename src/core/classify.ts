@@ -66,13 +66,22 @@ export function classifyError(error: unknown, now: number): Failure {
   const found = findCategory(error);
   const retryAfterMs = readRetryAfter(error, now);
   return makeFailure(found.category, {
-    message: describeError(error),
+    message: describeWithCause(error),
     ...(found.status === undefined ? {} : { status: found.status }),
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
     ...(found.neverConnected ? { precedesExecution: true } : {}),
     // A nested run's provider has had its own breaker count this.
     ...(isOrchestratorError(error) ? { countsForBreaker: false } : {}),
   });
+}
+
+/** "fetch failed" says nothing without what it was caused by. */
+function describeWithCause(error: unknown): string {
+  const message = describeError(error);
+  const cause = field(error, 'cause');
+  if (typeof cause !== 'object' || cause === null || isOrchestratorError(error)) return message;
+  const because = describeError(cause);
+  return message.includes(because) ? message : `${message}: ${because}`;
 }
 
 /** A failure of a category with that category's defaults. */
@@ -89,6 +98,24 @@ export function makeFailure(
   };
 }
 
+/** Whether a value says anything a failure could be judged by. */
+export function isVerdict(value: unknown): boolean {
+  if (typeof value === 'string') return CATEGORIES.has(value);
+  const category = field(value, 'category');
+  return (
+    (typeof category === 'string' && CATEGORIES.has(category)) ||
+    FLAGS.some((key) => typeof field(value, key) === 'boolean') ||
+    AMOUNTS.some((key) => isAmount(field(value, key)))
+  );
+}
+
+const FLAGS = ['retryable', 'countsForBreaker', 'precedesExecution'] as const;
+const AMOUNTS = ['retryAfterMs', 'openUntil'] as const;
+
+function isAmount(value: unknown): boolean {
+  return typeof value === 'number' && Number.isFinite(value) && value >= 0;
+}
+
 /** Applies a user's verdict to a failure. Anything that is no verdict changes nothing. */
 export function applyVerdict(failure: Failure, verdict: unknown): Failure {
   const given = typeof verdict === 'string' ? { category: verdict } : verdict;
@@ -99,12 +126,11 @@ export function applyVerdict(failure: Failure, verdict: unknown): Failure {
       ? { ...failure, ...makeFailure(category as FailureCategory, { message: failure.message }) }
       : failure;
   const overrides: Record<string, unknown> = {};
-  for (const key of ['retryable', 'countsForBreaker', 'precedesExecution']) {
+  for (const key of FLAGS) {
     if (typeof field(given, key) === 'boolean') overrides[key] = field(given, key);
   }
-  for (const key of ['retryAfterMs', 'openUntil']) {
-    const value = field(given, key);
-    if (typeof value === 'number' && Number.isFinite(value) && value >= 0) overrides[key] = value;
+  for (const key of AMOUNTS) {
+    if (isAmount(field(given, key))) overrides[key] = field(given, key);
   }
   return { ...judged, ...overrides };
 }
@@ -117,6 +143,12 @@ interface Found {
 
 function findCategory(error: unknown): Found {
   const chain = causeChain(error);
+  // A quota that is spent often comes as a 429, sometimes with its code further down.
+  for (const link of chain) {
+    if (!readCodes(link).some((code) => lookUp(CODES, code) === 'quota')) continue;
+    const status = chain.map(readStatus).find((known) => known !== undefined);
+    return { category: 'quota', ...(status === undefined ? {} : { status }) };
+  }
   for (const link of chain) {
     const found = byStructure(link);
     if (found) return found;
@@ -139,7 +171,8 @@ function byStructure(link: unknown): Found | undefined {
   if (typeof own === 'string' && CATEGORIES.has(own))
     return { category: own as FailureCategory, ...withStatus };
   for (const code of readCodes(link)) {
-    const category = CODES[code] ?? (isOrchestratorError(link) && CATEGORIES.has(code) ? code : undefined);
+    const category =
+      lookUp(CODES, code) ?? (isOrchestratorError(link) && CATEGORIES.has(code) ? code : undefined);
     if (category) {
       return {
         category: category as FailureCategory,
@@ -153,7 +186,12 @@ function byStructure(link: unknown): Found | undefined {
     if (category) return { category, status };
   }
   const name = field(link, 'name');
-  return typeof name === 'string' && NAMES[name] ? { category: NAMES[name] } : undefined;
+  const byName = typeof name === 'string' ? lookUp(NAMES, name) : undefined;
+  return byName && { category: byName };
+}
+
+function lookUp(table: Readonly<Record<string, FailureCategory>>, key: string): FailureCategory | undefined {
+  return Object.hasOwn(table, key) ? table[key] : undefined;
 }
 
 /** An AggregateError without fields of its own: the first member that is not worth a retry decides. */

@@ -1,3 +1,5 @@
+import type { OrchestrationOutput } from './output.js';
+
 /** Marks our errors across copies of the package: `Symbol.for` is shared by all of them. */
 const MARK = Symbol.for('troupe.error');
 
@@ -62,8 +64,8 @@ export interface ErrorJson {
 /** The root of every error Troupe throws. */
 export class OrchestratorError<C extends OrchestratorErrorCode = OrchestratorErrorCode> extends Error {
   readonly code: C;
-  /** For a run that had started: what was finished and what it cost. An `OrchestrationOutput`. */
-  output?: unknown;
+  /** For a run that had started: what was finished and what it cost. */
+  output?: OrchestrationOutput;
 
   constructor(code: C, message: string, options?: ErrorOptions) {
     super(message, options);
@@ -85,7 +87,11 @@ export class OrchestratorError<C extends OrchestratorErrorCode = OrchestratorErr
 
 /** True for an error of this package, also of another copy of it. */
 export function isOrchestratorError(error: unknown): error is OrchestratorError {
-  return typeof error === 'object' && error !== null && (error as Record<symbol, unknown>)[MARK] === true;
+  try {
+    return typeof error === 'object' && error !== null && (error as Record<symbol, unknown>)[MARK] === true;
+  } catch {
+    return false;
+  }
 }
 
 /** An option, argument or configuration that cannot be used. The message names option, rule and value. */
@@ -242,12 +248,18 @@ export class CancelledError extends OrchestratorError<'cancelled'> {
   }
 }
 
+function describeValue(value: unknown): string {
+  return typeof value === 'object' ? Object.prototype.toString.call(value) : String(value);
+}
+
 /** A text for any thrown value, including those whose getters throw. */
 export function describeError(error: unknown): string {
   try {
-    if (error instanceof Error) return error.message || error.name;
-    if (typeof error === 'object' && error !== null && 'message' in error) return String(error.message);
-    return String(error);
+    if (typeof error !== 'object' || error === null) return String(error);
+    const { message, name } = error as Partial<Error>;
+    if (typeof message === 'string' && message !== '') return message;
+    if (message !== undefined && message !== '') return describeValue(message);
+    return typeof name === 'string' && name !== '' ? name : String(error);
   } catch {
     return 'an error that cannot be described';
   }

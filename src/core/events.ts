@@ -101,14 +101,15 @@ export type RunEvent = RunEventBody & EventStamp;
 
 export type RunEventType = RunEventBody['type'];
 
-
 /** Events that belong to no run: `troupe.events`. */
-export type TroupeEvent = (
-  | ({ readonly type: 'breaker_changed' } & BreakerChange)
-  | { readonly type: 'cooldown_started'; readonly provider: string; readonly until: number }
-  | { readonly type: 'pool_saturated'; readonly provider: string; readonly waiting: number }
-  | { readonly type: 'store_failed'; readonly operation: string; readonly message: string }
-) & { readonly seq: number; readonly at: number };
+export type TroupeEvent =
+  /** With the run whose call caused it, in whose stream it is too. */
+  (
+    | ({ readonly type: 'breaker_changed'; readonly runId?: string } & BreakerChange)
+    | { readonly type: 'cooldown_started'; readonly provider: string; readonly until: number }
+    | { readonly type: 'pool_saturated'; readonly provider: string; readonly waiting: number }
+    | { readonly type: 'store_failed'; readonly operation: string; readonly message: string }
+  ) & { readonly seq: number; readonly at: number };
 
 export type TroupeEventBody = TroupeEvent extends infer E
   ? E extends unknown

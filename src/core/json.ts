@@ -52,39 +52,44 @@ class Copier {
 
   constructor(private readonly limits: JsonLimits) {}
 
-  copy(input: unknown, path: string, depth: number): JsonValue | undefined {
+  /** @param isPlain what a `toJSON` gave: its own `toJSON`, if any, is not asked again. */
+  copy(input: unknown, path: string, depth: number, isPlain = false): JsonValue | undefined {
     switch (typeof input) {
       case 'string':
         this.countText(input, path);
         return input;
       case 'number':
         if (!Number.isFinite(input)) throw new NotJson(path, `is ${input}, which JSON cannot hold`);
-        this.count(8, path);
-        return input;
+        this.count(String(input).length, path);
+        // JSON text knows no -0.
+        return input === 0 ? 0 : input;
       case 'boolean':
-        this.count(5, path);
+        this.count(input ? 4 : 5, path);
         return input;
       case 'undefined':
         return undefined;
       case 'object':
-        return input === null ? (this.count(4, path), null) : this.copyObject(input, path, depth);
+        return input === null ? (this.count(4, path), null) : this.copyObject(input, path, depth, isPlain);
       default:
         throw new NotJson(path, `is a ${typeof input}, which JSON cannot hold`);
     }
   }
 
-  private copyObject(input: object, path: string, depth: number): JsonValue | undefined {
-    if (depth > this.limits.maxDepth) {
-      throw new NotJson(path, `is nested deeper than ${this.limits.maxDepth} levels`);
-    }
+  private copyObject(input: object, path: string, depth: number, isPlain: boolean): JsonValue | undefined {
     if (this.open.has(input)) throw new NotJson(path, 'contains itself (a cycle)');
     this.open.add(input);
     try {
-      if (Array.isArray(input)) return this.copyList(input, path, depth);
-      const toJSON: unknown = read(input, 'toJSON', path);
+      const toJSON = isPlain ? undefined : read(input, 'toJSON', path);
       if (typeof toJSON === 'function') return this.copyToJSON(input, toJSON as () => unknown, path, depth);
+      if (depth > this.limits.maxDepth) {
+        throw new NotJson(path, `is nested deeper than ${this.limits.maxDepth} levels`);
+      }
+      if (Array.isArray(input)) return this.copyList(input, path, depth);
       refuseInstance(input, path);
       return this.copyProperties(input, path, depth);
+    } catch (cause) {
+      if (cause instanceof NotJson) throw cause;
+      throw new NotJson(path, 'cannot be read', { cause });
     } finally {
       this.open.delete(input);
     }
@@ -103,14 +108,18 @@ class Copier {
     } catch (cause) {
       throw new NotJson(path, 'has a toJSON that throws', { cause });
     }
-    return this.copy(plain, path, depth + 1);
+    if (plain === input) this.open.delete(input);
+    return this.copy(plain, path, depth, true);
   }
 
   private copyList(input: readonly unknown[], path: string, depth: number): JsonValue[] {
-    this.count(2 + input.length, path);
+    this.count(2 + Math.max(0, input.length - 1), path);
     const list: JsonValue[] = [];
     for (let i = 0; i < input.length; i++) {
-      list.push(this.copy(read(input, i, path), join(path, i), depth + 1) ?? null);
+      const at = join(path, i);
+      const item = this.copy(read(input, i, path), at, depth + 1);
+      if (item === undefined) this.count(4, at);
+      list.push(item ?? null);
     }
     return list;
   }
@@ -118,6 +127,7 @@ class Copier {
   private copyProperties(input: object, path: string, depth: number): JsonObject {
     const copy: JsonObject = {};
     this.count(2, path);
+    let isFirst = true;
     for (const key of Object.keys(input)) {
       const value = read(input, key, path);
       if (value === undefined) continue;
@@ -126,18 +136,20 @@ class Copier {
         this.dropped.push(at);
         continue;
       }
-      this.countText(key, at);
-      this.count(2, at);
       const plain = this.copy(value, at, depth + 1);
-      if (plain !== undefined) copy[key] = plain;
+      if (plain === undefined) continue;
+      this.countText(key, at);
+      this.count(isFirst ? 1 : 2, at);
+      isFirst = false;
+      copy[key] = plain;
     }
     return copy;
   }
 
   private countText(text: string, path: string): void {
-    // A string of n UTF-16 units takes at least n bytes, so a huge one is refused without being scanned.
+    // A text of n UTF-16 units takes at least n bytes, so a huge one is refused without being scanned.
     if (this.bytes + text.length + 2 > this.limits.maxBytes) this.count(text.length + 2, path);
-    this.count(Buffer.byteLength(text) + 2, path);
+    this.count(Buffer.byteLength(NEEDS_ESCAPES.test(text) ? JSON.stringify(text) : `"${text}"`), path);
   }
 
   private count(bytes: number, path: string): void {
@@ -147,6 +159,10 @@ class Copier {
     }
   }
 }
+
+/** What JSON writes longer than it is: quotes, backslashes, control characters, lone surrogates. */
+// eslint-disable-next-line no-control-regex
+const NEEDS_ESCAPES = /["\\\u0000-\u001f\ud800-\udfff]/;
 
 /** Keys through which a careless merge could reach a prototype. */
 function reachesPrototype(key: string, value: unknown): boolean {
@@ -172,12 +188,16 @@ function join(path: string, key: string | number): string {
   return path === '' ? String(key) : `${path}.${key}`;
 }
 
-/** A deep copy of a JSON value. */
+/** A deep copy of a JSON value. What is no JSON in it (a client among a tool's default options) is kept as it is. */
 export function copyJson<T extends JsonValue>(value: T): T {
   if (typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value)) return value.map(copyJson) as T;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype !== Object.prototype && prototype !== null) return value;
   const copy: JsonObject = {};
-  for (const key of Object.keys(value)) copy[key] = copyJson((value as JsonObject)[key]!);
+  for (const key of Object.keys(value)) {
+    if (key !== '__proto__') copy[key] = copyJson((value as JsonObject)[key]!);
+  }
   return copy as T;
 }
 

@@ -1,5 +1,6 @@
 import {
   BudgetExceeded,
+  CancelledError,
   OrchestratorError,
   ToolExecutionError,
   type BudgetResource,
@@ -106,5 +107,6 @@ function reviveError(json: ErrorJson): OrchestratorError {
       ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
     });
   }
+  if (code === 'cancelled') return new CancelledError(json.message);
   return new OrchestratorError(code, json.message);
 }

@@ -67,5 +67,6 @@ export interface ClaimRequest {
 }
 
 export function isThenable<T>(value: Awaitable<T>): value is PromiseLike<T> {
-  return typeof value === 'object' && value !== null && typeof (value as PromiseLike<T>).then === 'function';
+  if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false;
+  return typeof (value as Partial<PromiseLike<T>>).then === 'function';
 }

@@ -67,8 +67,11 @@ export interface SharedReliabilityOptions {
 
 export interface ReliabilityOptions extends RetryOptions, SharedReliabilityOptions {
   /** Options that differ by provider. */
-  providers?: Record<string, RetryOptions & SharedReliabilityOptions>;
+  providers?: Record<string, ProviderOptions>;
 }
+
+/** What may differ by provider; `breaker` is merged with the Troupe's. */
+export type ProviderOptions = Omit<RetryOptions, 'maxAttempts'> & SharedReliabilityOptions;
 
 export interface PoolOptions {
   /** Calls at a time. */
@@ -132,10 +135,12 @@ const sharedShape = {
 };
 
 export const retrySchema = z.strictObject(retryShape);
+/** `maxAttempts` counts the calls of a whole run, whichever provider they go to. */
+const providerSchema = z.strictObject({ ...retryShape, ...sharedShape }).omit({ maxAttempts: true });
 const reliabilitySchema = z.strictObject({
   ...retryShape,
   ...sharedShape,
-  providers: z.record(z.string(), z.strictObject({ ...retryShape, ...sharedShape })).optional(),
+  providers: z.record(z.string(), providerSchema).optional(),
 });
 
 const poolsSchema = z.record(
@@ -206,6 +211,15 @@ const BREAKER_DEFAULTS = {
   halfOpen: { probes: 3, successes: 2, leaseMs: 60_000, deadlineMs: 300_000, onDeadline: 'open' },
   mode: 'on',
 } as const satisfies BreakerConfig;
+
+/** A provider's breaker options over the Troupe's. */
+export function mergeBreaker(
+  shared: BreakerOptions | undefined,
+  own: BreakerOptions | undefined,
+): BreakerOptions | undefined {
+  if (!shared || !own) return own ?? shared;
+  return { ...shared, ...withoutUndefined(own), halfOpen: { ...shared.halfOpen, ...own.halfOpen } };
+}
 
 export function breakerConfig(options: BreakerOptions | undefined): BreakerConfig {
   if (options === false) return { ...BREAKER_DEFAULTS, mode: 'off' };

@@ -18,8 +18,8 @@ export function readRetryAfter(error: unknown, now: number): number | undefined 
 }
 
 function fromHeaders(headers: unknown, now: number): number | undefined {
-  const ms = Number(header(headers, 'retry-after-ms') ?? NaN);
-  if (isDuration(ms)) return ms;
+  const ms = header(headers, 'retry-after-ms')?.trim();
+  if (ms !== undefined && ms !== '' && isDuration(Number(ms))) return Number(ms);
   const after = header(headers, 'retry-after')?.trim();
   if (after === undefined || after === '') return undefined;
   const seconds = Number(after);
@@ -39,13 +39,21 @@ function header(headers: unknown, name: string): string | undefined {
       return undefined;
     }
   }
-  for (const key of Object.keys(headers)) {
+  for (const key of keysOf(headers)) {
     if (key.toLowerCase() !== name) continue;
     const value = field(headers, key);
     const first: unknown = Array.isArray(value) ? value[0] : value;
     return typeof first === 'string' || typeof first === 'number' ? String(first) : undefined;
   }
   return undefined;
+}
+
+function keysOf(holder: object): string[] {
+  try {
+    return Object.keys(holder);
+  } catch {
+    return [];
+  }
 }
 
 function isDuration(value: unknown): value is number {

@@ -9,6 +9,8 @@ export interface JudgedFailure extends Failure {
   readonly delayMs: number | null;
   /** Whether the provider's retry budget allows a retry. */
   readonly retryBudgetAllows: boolean;
+  /** Until when the provider's breaker refuses, where it does and the run would not wait for it. */
+  readonly refusedUntil?: number;
 }
 
 /** Why a tool was not called. */
@@ -77,6 +79,9 @@ export function decideRetry(failure: JudgedFailure, state: RetryState): RetryDec
   }
   if (state.deadlineAt !== null && failure.at + failure.delayMs >= state.deadlineAt) {
     return { kind: 'fall_over', code: 'gave_up', why: 'the deadline comes before the next try' };
+  }
+  if (failure.refusedUntil !== undefined && failure.at + failure.delayMs < failure.refusedUntil) {
+    return { kind: 'fall_over', code: 'breaker_open', why: "the provider's breaker has opened" };
   }
   return { kind: 'retry', delayMs: failure.delayMs };
 }

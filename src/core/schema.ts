@@ -1,3 +1,4 @@
+import { describeError } from './errors.js';
 import { isThenable, type Awaitable } from './ports.js';
 
 /** The part of the Standard Schema interface (standardschema.dev, version 1) that Troupe uses. */
@@ -44,15 +45,16 @@ export function checkSchema(schema: StandardSchema | undefined, value: unknown):
 }
 
 function readResult(result: SchemaResult<unknown>): Checked {
-  if (result.issues === undefined) return { ok: true, value: result.value };
-  return { ok: false, problem: result.issues.slice(0, 5).map(describeIssue).join('; ') || 'is not valid' };
+  try {
+    if (result.issues === undefined) return { ok: true, value: result.value };
+    return { ok: false, problem: result.issues.slice(0, 5).map(describeIssue).join('; ') || 'is not valid' };
+  } catch {
+    return { ok: false, problem: 'the schema gave no result of the Standard Schema kind' };
+  }
 }
 
 function readThrown(error: unknown): Checked {
-  return {
-    ok: false,
-    problem: `the schema threw: ${error instanceof Error ? error.message : String(error)}`,
-  };
+  return { ok: false, problem: `the schema threw: ${describeError(error)}` };
 }
 
 function describeIssue(issue: SchemaIssue): string {

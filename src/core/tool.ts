@@ -1,4 +1,4 @@
-import type { Logger } from './ports.js';
+import type { Awaitable, Logger } from './ports.js';
 import type { JsonObject, JsonValue } from './json.js';
 import type { OrchestrationOutput } from './output.js';
 import type { StandardSchema, SchemaInput, SchemaOutput } from './schema.js';
@@ -152,20 +152,29 @@ export function isTool(value: unknown): value is AnyTool {
 export type AnyTool = Tool<any, any, any>;
 
 /** What `request` may be for a tool: what its `input` schema accepts, else what `execute` takes. */
-export type RequestOf<T> = T extends { readonly input: StandardSchema<infer In, any> }
-  ? In
-  : T extends Tool<infer Req, any, any>
+export type RequestOf<T> = T extends { readonly input: infer S extends StandardSchema<any, any> }
+  ? SchemaInput<S>
+  : T extends { execute(request: infer Req, options: any, context: any): unknown }
     ? Req
     : never;
 export type ContentOf<T> = T extends Tool<any, infer Res, any> ? Res : never;
 export type OptionsOf<T> = T extends Tool<any, any, infer Opts> ? Opts : never;
 
+/** What `execute` may return where an `output` schema says what the content must be. */
+type Returned<Out extends StandardSchema<any, any>> = StandardSchema extends Out
+  ? unknown
+  : Awaitable<SchemaInput<Out> | ToolResult<SchemaInput<Out>>>;
+
+/** The content in what `execute` returns. */
+type ContentIn<R> =
+  Awaited<R> extends infer Value ? (Value extends ToolResult<infer Res> ? Res : Value) : never;
+
 export interface ToolDefinition<
   Name extends string,
-  In extends StandardSchema,
-  Out extends StandardSchema,
+  In extends StandardSchema<any, any>,
+  Out extends StandardSchema<any, any>,
   Req,
-  Res,
+  R,
   Opts,
 > {
   name: Name;
@@ -179,41 +188,29 @@ export interface ToolDefinition<
   replayable?: boolean;
   defaultOptions?: Partial<Opts>;
   estimate?(request: Req, options: Opts): Estimate | undefined;
-  execute(
-    request: Req,
-    options: Opts,
-    context: ToolContext,
-  ): Promise<Res | ToolResult<Res>> | Res | ToolResult<Res>;
+  execute(request: Req, options: Opts, context: ToolContext): R;
 }
 
 /** A tool with its name, and the types its schemas give, known to the compiler. */
-export type DefinedTool<Name extends string, In extends StandardSchema, Req, Res, Opts> = Tool<
-  Req,
-  Res,
-  Opts
-> & {
-  readonly name: Name;
-} & (StandardSchema extends In ? unknown : { readonly input: In });
+export type DefinedTool<Name extends string, In extends StandardSchema<any, any>, Req, Res, Opts> = Omit<
+  Tool<Req, Res, Opts>,
+  'name' | 'input'
+> & { readonly name: Name } & (StandardSchema extends In
+    ? { readonly input?: undefined }
+    : { readonly input: In });
 
 /** Makes a {@link Tool} without a class. The types of request and content come from `input` and `output`. */
 export function defineTool<
   const Name extends string,
-  In extends StandardSchema = StandardSchema,
-  Out extends StandardSchema = StandardSchema,
+  In extends StandardSchema<any, any> = StandardSchema,
+  Out extends StandardSchema<any, any> = StandardSchema,
   Req = StandardSchema extends In ? JsonValue : SchemaOutput<In>,
-  Res = StandardSchema extends Out ? unknown : SchemaOutput<Out>,
+  R extends Returned<Out> = Returned<Out>,
   Opts = JsonObject,
 >(
-  definition: ToolDefinition<
-    Name,
-    In,
-    Out,
-    Req,
-    StandardSchema extends Out ? Res : Res & SchemaInput<Out>,
-    Opts
-  >,
-): DefinedTool<Name, In, Req, StandardSchema extends Out ? Res : SchemaOutput<Out>, Opts> {
-  class Defined extends Tool<Req, Res, Opts> {
+  definition: ToolDefinition<Name, In, Out, Req, R, Opts>,
+): DefinedTool<Name, In, Req, StandardSchema extends Out ? ContentIn<R> : SchemaOutput<Out>, Opts> {
+  class Defined extends Tool<Req, unknown, Opts> {
     override readonly name = definition.name;
     execute(request: Req, options: Opts, context: ToolContext) {
       return definition.execute(request, options, context);

@@ -11,7 +11,7 @@ export interface Usage {
   estimated: boolean;
 }
 
-/** What a tool reports about one call. Every field is optional; a negative or non-finite one is ignored. */
+/** What a tool reports about one call. Every field is optional; one that is no amount (negative, NaN, over 2^53) is ignored. */
 export interface ReportedUsage {
   readonly inputTokens?: number;
   readonly outputTokens?: number;
@@ -80,7 +80,7 @@ export function readUsage(reported: unknown): ReadUsage {
       value = NaN;
     }
     if (value === undefined || value === null) continue;
-    if (typeof value === 'number' && Number.isFinite(value) && value >= 0) found[field] = value;
+    if (typeof value === 'number' && value >= 0 && value <= Number.MAX_SAFE_INTEGER) found[field] = value;
     else ignored.push(field);
   }
   const noTokens =

@@ -104,9 +104,11 @@ export const attemptUpdates = {
   landCall: ({ context, event }: Args<unknown>) => ({
     inFlight: context.inFlight.filter((call) => call !== (event as { call: number }).call),
   }),
-  noteFailure: ({ event }: Args<unknown>) => {
+  noteFailure: ({ context, event }: Args<unknown>) => {
     const { failure, committed } = event as { failure: JudgedFailure; committed: boolean };
-    return { lastFailure: { ...failure, committed } };
+    // What one of two racing calls has shown stays shown.
+    const wasShown = context.lastFailure?.committed === true;
+    return { lastFailure: { ...failure, committed: committed || wasShown } };
   },
   scheduleRetry: ({ context }: Args<unknown>) => {
     const decision = retryDecision(context);

@@ -69,11 +69,7 @@ const breakerSetup = setup({
     open: assign(({ context, event }) => ({
       timesOpened: context.timesOpened + 1,
       openUntil: 'until' in event ? event.until : context.openUntil,
-      reason: 'reason' in event ? event.reason : event.type,
-    })),
-    reopen: assign(({ event }) => ({
-      openUntil: 'until' in event ? event.until : null,
-      reason: 'deadline',
+      reason: 'reason' in event ? event.reason : 'deadline',
     })),
     extend: assign(({ context, event }) => ({
       openUntil:
@@ -237,6 +233,7 @@ export const breakerMachine = breakerSetup.createMachine({
       ],
       exit: { type: 'disarmTimer', params: { timer: 'halfOpen' } },
       on: {
+        'threshold.reached': { target: 'open', actions: 'open' },
         'probe.started': { guard: 'hasProbeLeft', actions: 'addProbe' },
         'probe.succeeded': [
           { guard: 'isEnough', target: 'closed', actions: ['countProbe', 'close'] },
@@ -249,7 +246,7 @@ export const breakerMachine = breakerSetup.createMachine({
         'probe.returned': { guard: 'isProbe', actions: 'countProbe' },
         'halfOpen.elapsed': [
           { guard: 'closesAtDeadline', target: 'closed', actions: 'close' },
-          { guard: 'isHalfOpenOver', target: 'open', actions: 'reopen' },
+          { guard: 'isHalfOpenOver', target: 'open', actions: 'open' },
         ],
         reset: { target: 'closed', actions: 'close' },
       },

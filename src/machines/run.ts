@@ -44,6 +44,8 @@ export interface RunContext extends AttemptContext {
   isAdmitted: boolean;
   /** Failed calls over all candidates. */
   failures: readonly AttemptFailure[];
+  /** Of the candidates that refused: in how many milliseconds the first of them may be asked again. */
+  soonest: number | null;
   /** Of a chain or a parallel plan; each step is a run of its own. */
   steps: readonly StepRecord[];
   /** The step a chain is at. */
@@ -103,7 +105,10 @@ const runSetup = setup({
     landCall: assign((args) => attemptUpdates.landCall(args)),
     scheduleRetry: assign((args) => attemptUpdates.scheduleRetry(args)),
     forgetCalls: assign(() => attemptUpdates.forgetCalls()),
-    nextCandidate: assign((args) => attemptUpdates.nextCandidate(args)),
+    nextCandidate: assign((args) => ({
+      ...attemptUpdates.nextCandidate(args),
+      soonest: earlier(args.context.refusal?.retryAfterMs ?? null, args.context.soonest),
+    })),
     noteFailure: assign((args) => {
       const update = attemptUpdates.noteFailure(args);
       const { context } = args;
@@ -192,6 +197,7 @@ export const runMachine = runSetup.createMachine({
     lastFailure: null,
     refusal: null,
     failures: [],
+    soonest: null,
     steps: [],
     step: 0,
     policy: 'all',
@@ -371,13 +377,21 @@ function endsWith(status: RunStatus, code: OrchestratorErrorCode | null = null):
 /** Why the current candidate is given up, and whether another may be tried. */
 function failedEnd(context: RunContext): RunEnd {
   if (context.refusal) {
-    const { code, message, retryAfterMs } = context.refusal;
-    return { status: 'failed', code, why: message, retryAfterMs: retryAfterMs ?? null };
+    const { code, message, retryAfterMs = null } = context.refusal;
+    return { status: 'failed', code, why: message, retryAfterMs: earlier(retryAfterMs, context.soonest) };
   }
   const decision = retryDecision(context);
-  const retryAfterMs = context.lastFailure?.retryAfterMs ?? null;
+  const { at = 0, refusedUntil, retryAfterMs: asked = null } = context.lastFailure ?? {};
+  const retryAfterMs =
+    decision.kind !== 'retry' && decision.code === 'breaker_open' && refusedUntil !== undefined
+      ? refusedUntil - at
+      : asked;
   if (decision.kind === 'retry') return { status: 'failed', code: 'internal', why: null, retryAfterMs };
   return { status: 'failed', code: decision.code, why: decision.why, retryAfterMs };
+}
+
+function earlier(a: number | null, b: number | null): number | null {
+  return a === null || b === null ? (a ?? b) : Math.min(a, b);
 }
 
 function mayFallOver(context: RunContext): boolean {

@@ -1,6 +1,6 @@
 import { Allowance, firstShortage, roomOf } from '../core/allowance.js';
 import type { Refusal } from '../core/retry.js';
-import { providerOf, type AnyTool, type Estimate } from '../core/tool.js';
+import { providerOf, type AnyTool } from '../core/tool.js';
 import { NOTHING, type Amount } from '../core/usage.js';
 import type { Permit } from './breaker.js';
 import type { Execution } from './execution.js';
@@ -31,14 +31,14 @@ export class Admission {
   acquire(x: Execution, toolName: string): void {
     const tool = this.host.toolNamed(x, toolName);
     const provider = this.host.providers.get(providerOf(tool));
-    const refusal = this.beforeQueue(x, tool, provider);
+    const refusal = this.host.causedBy(x, () => this.beforeQueue(x, tool, provider));
     if (refusal) return this.answer(x, provider, refusal);
     const { pool } = provider;
     if (!pool) return this.answer(x, provider, this.take(x, tool, provider, false));
     const slot = pool.acquire(
       () => {
         x.leaveQueue = undefined;
-        this.answer(x, provider, this.take(x, tool, provider, true));
+        x.runInScope(() => this.answer(x, provider, this.take(x, tool, provider, true)));
       },
       () => {
         x.leaveQueue = undefined;
@@ -116,7 +116,9 @@ export class Admission {
   }
 
   private take(x: Execution, tool: AnyTool, provider: Provider, hasSlot: boolean): Answer {
-    const answer = this.reserveAndPermit(x, tool, provider, hasSlot);
+    // While it waited for the slot, its provider may have begun to cool down, or its breaker may have opened.
+    const changed = this.host.causedBy(x, () => this.beforeQueue(x, tool, provider));
+    const answer = changed ?? this.reserveAndPermit(x, tool, provider, hasSlot);
     if (answer.kind !== 'granted' && hasSlot) provider.pool!.release();
     return answer;
   }
@@ -151,6 +153,7 @@ export class Admission {
     retryAfterMs: number | undefined,
   ): Answer {
     const message = `the breaker of "${provider.key}" is ${provider.breaker.state}`;
+    x.refusedBecause = provider.breaker.openedBy;
     const refusal: Refusal = {
       code: 'breaker_open',
       message,
@@ -179,24 +182,18 @@ export class Admission {
     const learned = this.host.estimates.mostUsed(tool);
     if (accounts.length === 0) return { tokens: estimate?.tokens ?? 0, costUsd: estimate?.costUsd ?? 0 };
     const room = roomOf(accounts, now);
-    const limitsCost = room.costUsd !== Infinity;
     if (estimate === undefined && learned === undefined) {
       return { tokens: finite(room.tokens), costUsd: finite(room.costUsd) };
     }
     const costUsd = estimate?.costUsd ?? learned?.costUsd;
-    if (limitsCost && costUsd === undefined) {
+    if (limitsCost(x) && costUsd === undefined) {
       if (config.unpriced === 'refuse') return 'unpriced';
       this.warnUnpriced(x, tool);
     }
-    return { tokens: tokensOf(estimate) ?? learned?.tokens ?? finite(room.tokens), costUsd: costUsd ?? 0 };
+    return { tokens: estimate?.tokens ?? learned?.tokens ?? finite(room.tokens), costUsd: costUsd ?? 0 };
   }
 
-  /** Where dollars are limited, usage without a price is worth a warning. */
-  warnIfUnpriced(x: Execution, tool: AnyTool): void {
-    if (x.budgets.some((budget) => budget.limits.costUsd !== undefined)) this.warnUnpriced(x, tool);
-  }
-
-  private warnUnpriced(x: Execution, tool: AnyTool): void {
+  warnUnpriced(x: Execution, tool: AnyTool): void {
     x.warn(
       'unpriced',
       `The cost of "${tool.name}" is unknown and counts as zero against the budget in dollars.`,
@@ -223,8 +220,9 @@ export class Admission {
   }
 }
 
-function tokensOf(estimate: Estimate | undefined): number | undefined {
-  return estimate === undefined ? undefined : (estimate.tokens ?? 0);
+/** Whether a budget of the run, or of the call it is nested in, limits dollars. */
+export function limitsCost(x: Execution): boolean {
+  return x.spec.accounts.some((account) => account.limitsCost);
 }
 
 function finite(amount: number): number {

@@ -85,6 +85,7 @@ export function parseArguments(host: Host, args: RunArguments, settings: Orchest
     dropped: [...request.dropped, ...(toolOptions?.dropped ?? []).map((path) => `toolOptions.${path}`)],
     isNested: false,
     outer: undefined,
+    keyBase: undefined,
     traceId: undefined,
   };
 }
@@ -112,7 +113,8 @@ function isSignal(value: unknown): boolean {
     typeof value === 'object' &&
     value !== null &&
     'aborted' in value &&
-    typeof (value as AbortSignal).addEventListener === 'function'
+    typeof (value as AbortSignal).addEventListener === 'function' &&
+    typeof (value as AbortSignal).removeEventListener === 'function'
   );
 }
 

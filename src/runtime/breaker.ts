@@ -1,8 +1,10 @@
 import { createActor, type Actor, type AnyActorRef, type InspectionEvent, type Observer } from 'xstate';
-import { SampleWindow, tripReason, type WindowSamples } from '../core/breaker-window.js';
+import { SampleWindow, tripReason } from '../core/breaker-window.js';
 import type { BreakerConfig } from '../core/reliability.js';
 import type { BreakerChange, BreakerState } from '../core/events.js';
-import { breakerMachine, type BreakerEvent, type SavedBreaker } from '../machines/breaker.js';
+import { breakerMachine, type BreakerEvent } from '../machines/breaker.js';
+import type { BreakerSnapshot } from './breaker-snapshot.js';
+import { settled } from '../core/callbacks.js';
 import type { Timer, Timers } from './timers.js';
 
 /** Leave to make one call. Settled exactly once; the second time nothing happens. */
@@ -19,14 +21,6 @@ export type PermitAnswer =
   | { readonly granted: true; readonly permit: Permit }
   | { readonly granted: false; readonly retryAfterMs: number | undefined };
 
-/** A breaker as plain JSON. */
-export interface BreakerSnapshot extends SavedBreaker {
-  readonly version: 1;
-  readonly provider: string;
-  readonly epoch: number;
-  readonly samples: WindowSamples;
-}
-
 export interface BreakerPorts {
   readonly now: () => number;
   readonly timers: Timers;
@@ -41,6 +35,8 @@ export interface BreakerPorts {
  */
 export class Breaker {
   state: BreakerState = 'closed';
+  /** The error that opened it last. */
+  openedBy: unknown;
   private readonly actor: Actor<typeof breakerMachine>;
   private readonly window: SampleWindow;
   private readonly open = new Map<number, { readonly permit: Permit; readonly lease: Timer | undefined }>();
@@ -74,6 +70,8 @@ export class Breaker {
 
   /** Whether a call would be refused now; a breaker that is due for a probe would not refuse. */
   wouldRefuse(): { readonly retryAfterMs: number | undefined } | null {
+    // Isolation is an operator's word: it holds in every mode.
+    if (this.state === 'isolated') return { retryAfterMs: undefined };
     if (this.config.mode !== 'on') return null;
     this.checkTime();
     if (this.state === 'closed' || (this.state === 'half-open' && this.hasProbeLeft())) return null;
@@ -82,6 +80,7 @@ export class Breaker {
 
   /** Asks for leave to make a call. */
   acquire(): PermitAnswer {
+    if (this.state === 'isolated') return { granted: false, retryAfterMs: undefined };
     if (this.config.mode === 'off') return this.grant('observed');
     this.checkTime();
     if (this.state === 'closed') return this.grant('call');
@@ -90,19 +89,28 @@ export class Breaker {
     return { granted: false, retryAfterMs: this.retryAfterMs() };
   }
 
-  settle(permit: Permit, outcome: PermitOutcome, isSlow = false): void {
+  /** Whether a permit's result still counts: no change of state since. */
+  isCurrent(permit: Permit): boolean {
+    return this.open.has(permit.id) && permit.epoch === this.epoch && permit.kind !== 'observed';
+  }
+
+  /** @param error what a failure was: kept as the cause of the refusals that follow if this one opens it. */
+  settle(permit: Permit, outcome: PermitOutcome, isSlow = false, error?: unknown): void {
     const held = this.open.get(permit.id);
     if (held === undefined) return;
     this.open.delete(permit.id);
     if (held.lease) this.ports.timers.clear(held.lease);
     if (permit.epoch !== this.epoch || permit.kind === 'observed') return;
+    const before = this.state;
     if (permit.kind === 'probe') this.settleProbe(permit, outcome, isSlow);
     else if (outcome === 'success' || outcome === 'failure') this.count(outcome === 'failure', isSlow);
+    if (before !== 'open' && this.state === 'open') this.openedBy = error;
   }
 
   /** The provider asked to be left alone until then. */
-  openUntil(until: number): void {
+  openUntil(until: number, error?: unknown): void {
     if (this.config.mode === 'off' || until <= this.ports.now()) return;
+    if (this.state !== 'open') this.openedBy = error;
     if (this.state === 'open') this.send({ type: 'open.extended', until });
     else this.send({ type: 'threshold.reached', reason: 'requested_by_provider', until });
   }
@@ -239,7 +247,7 @@ export class Breaker {
       ms = openMs;
     } else {
       try {
-        const given = openMs(timesInARow);
+        const given = settled(openMs(timesInARow));
         if (typeof given === 'number' && Number.isFinite(given) && given >= 0) ms = given;
         else this.ports.warn(`\`openMs\` of "${this.provider}" gave no duration; 60000 ms are used.`, given);
       } catch (error) {
@@ -253,13 +261,22 @@ export class Breaker {
     this.send({
       type: 'halfOpen.elapsed',
       at: this.ports.now(),
-      until: this.nextOpenUntil(Math.max(1, this.context.timesOpened)),
+      until: this.nextOpenUntil(this.context.timesOpened + 1),
     });
   }
 
   private retryAfterMs(): number | undefined {
     const { openUntil, halfOpenUntil } = this.context;
-    const until = this.state === 'open' ? openUntil : this.state === 'half-open' ? halfOpenUntil : null;
+    // A probe's place is free again when its lease ends, at the latest.
+    const leases = [...this.open.values()].map(({ lease }) =>
+      lease && lease.index >= 0 ? lease.at : Infinity,
+    );
+    const until =
+      this.state === 'open'
+        ? openUntil
+        : this.state === 'half-open'
+          ? Math.min(halfOpenUntil ?? Infinity, ...leases)
+          : null;
     return until === null ? undefined : Math.max(0, until - this.ports.now());
   }
 
@@ -300,7 +317,8 @@ export class Breaker {
     this.state = to;
     // Probes of the state before are void; their leases must not hold on to anything.
     for (const { lease } of this.open.values()) if (lease) this.ports.timers.clear(lease);
-    if (from !== to) this.changes.push({ provider: this.provider, from, to, reason, openUntil });
+    const until = openUntil === null ? null : Math.round(openUntil);
+    if (from !== to) this.changes.push({ provider: this.provider, from, to, reason, openUntil: until });
   }
 
   private notify(): void {

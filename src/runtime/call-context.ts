@@ -30,7 +30,12 @@ export function callContext(call: Call): ToolContext {
       remaining: () => remaining(call),
       charge: (usage) => charge(call, usage),
     },
-    run: ((nested: NestedRun) => runNested(call, nested)) as ToolContext['run'],
+    run: ((nested: NestedRun) => {
+      const output = runNested(call, nested);
+      // A tool may forget it; its rejection must not end the process.
+      output.catch(() => {});
+      return output;
+    }) as ToolContext['run'],
   };
 }
 
@@ -87,6 +92,7 @@ function startNested(call: Call, nested: NestedRun): Run {
     ownsRetries: false,
     isNested: true,
     outer: x,
+    keyBase: `${call.options.idempotencyKey}:${++call.nestedCount}`,
     retryLayers: [...x.spec.retryLayers, ...given.retryLayers],
     accounts: [grant.allowance, ...given.accounts],
     traceId: x.spec.traceId,

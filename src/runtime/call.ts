@@ -1,20 +1,14 @@
 import { callTool, type ToolCallOutcome } from '../actors/tool-call.js';
 import { makeFailure, type Failure } from '../core/classify.js';
 import { BudgetExceeded } from '../core/errors.js';
-import { copyJson, type JsonValue } from '../core/json.js';
+import { copyJson } from '../core/json.js';
 import type { AnyTool } from '../core/tool.js';
-import {
-  NOTHING,
-  noUsage,
-  roundUsd,
-  type Amount,
-  type KnownUsage,
-  type ReadUsage,
-  type Usage,
-} from '../core/usage.js';
+import { noUsage, roundUsd, type Amount, type KnownUsage, type Usage } from '../core/usage.js';
 import type { AbortCause } from '../machines/attempt.js';
 import type { Grant } from './admission.js';
 import { callContext } from './call-context.js';
+import { settledUsage } from './call-usage.js';
+import { formsOf } from './estimates.js';
 import type { Execution } from './execution.js';
 import type { Host } from './host.js';
 import type { Run } from './run-handle.js';
@@ -39,6 +33,8 @@ export class Call {
   charged: Usage = noUsage();
   readonly nested = new Set<Run>();
   hasNested = false;
+  /** Nested runs started so far: their default key is made from it, the same in every attempt. */
+  nestedCount = 0;
   /** What nested runs rejected with. */
   readonly nestedErrors = new Set<unknown>();
   /** False while the slot is lent to nested runs. */
@@ -69,7 +65,26 @@ export class Call {
   }
 
   start(): void {
+    const { x, tool } = this;
+    const input = {
+      tool,
+      // Copies: a tool that changes what it was given must not change its next attempt.
+      requests: formsOf(tool, copyJson(x.spec.request)),
+      options: this.host.toolOptions(x, tool),
+      context: callContext(this),
+      maxOutputBytes: this.host.maxOutputBytes,
+      begin: () => this.begin(),
+    };
+    x.runInScope(() => callTool(input, (outcome) => this.host.guard(x, () => this.land(outcome))));
+  }
+
+  /** The tool is about to be called. False: nobody wants it any more. */
+  private begin(): boolean {
+    if (this.aborted) return false;
     const { x, tool, grant, options } = this;
+    x.root.attempts += 1;
+    if (x.root !== x) x.attempts += 1;
+    x.noteCalled(tool.name);
     x.emit({
       type: 'tool_started',
       toolName: tool.name,
@@ -77,23 +92,15 @@ export class Call {
       provider: grant.provider.key,
       hedge: options.isHedge,
     });
-    const input = {
-      tool,
-      // Copies: a tool that changes what it was given must not change its next attempt.
-      requests: requestsFor(tool, copyJson(x.spec.request)),
-      options: copyJson(this.host.toolOptions(x, tool)),
-      context: callContext(this),
-      maxOutputBytes: this.host.maxOutputBytes,
-      isWanted: () => this.aborted === undefined,
-    };
-    x.runInScope(() => callTool(input, (outcome) => this.land(outcome)));
+    // An observer may have cancelled the run just now.
+    return this.aborted === undefined;
   }
 
-  abort(cause: AbortCause, reason: unknown): void {
+  abort(cause: AbortCause): void {
     if (this.isSettled || this.aborted) return;
+    const reason = abortReason(this.x, cause);
     this.aborted = { cause, reason };
-    // Nobody can lose by being told twice, but only the first cause counts for the breaker.
-    this.settlePermit(this.outcomeOfAbort(cause));
+    this.settlePermit(this.outcomeOfAbort(cause), reason);
     for (const run of this.nested) run.cancel(reason);
     try {
       this.controller?.abort(reason);
@@ -129,6 +136,8 @@ export class Call {
     );
     if (short === null) return;
     this.x.root.shortage = this.x.shortage = short;
+    // At once, so that the tool can see it before it spends more.
+    this.abort('budget_exceeded');
     this.x.send({ type: 'budget.exceeded' });
   }
 
@@ -175,8 +184,9 @@ export class Call {
       return;
     }
     const limit = outcome.kind === 'threw' && !this.aborted ? this.nestedLimit(outcome.error) : undefined;
-    this.settlePermit(failure.countsForBreaker ? 'failure' : 'ignored');
-    const judged = host.judging.judge(x, this, failure, outcome.kind === 'threw' ? outcome.error : undefined);
+    const error = outcome.kind === 'threw' ? outcome.error : new Error(failure.message);
+    this.tellBreaker(failure, error);
+    const judged = host.judging.judge(x, this, failure, error);
     this.finish(outcome, false, failure);
     if (limit) {
       x.nestedLimit = limit;
@@ -230,19 +240,29 @@ export class Call {
     return cause === 'timed_out' && slow !== undefined && lasted >= slow.ms ? 'failure' : 'cancelled';
   }
 
-  private settlePermit(outcome: 'success' | 'failure' | 'ignored' | 'cancelled'): void {
+  private tellBreaker(failure: Failure, error: unknown): void {
+    const { permit, provider } = this.grant;
+    const { openUntil } = failure;
+    const isCurrent = permit !== undefined && provider.breaker.isCurrent(permit);
+    this.settlePermit(failure.countsForBreaker ? 'failure' : 'ignored', error);
+    if (openUntil !== undefined && isCurrent) {
+      this.host.causedBy(this.x, () => provider.breaker.openUntil(openUntil, error));
+    }
+  }
+
+  private settlePermit(outcome: 'success' | 'failure' | 'ignored' | 'cancelled', error?: unknown): void {
     const { permit, provider } = this.grant;
     if (this.isPermitSettled || permit === undefined) return;
     this.isPermitSettled = true;
     const { slow } = provider.breaker.config;
     const isSlow = slow !== undefined && this.host.now() - this.startedAt >= slow.ms;
-    this.host.causedBy(this.x, () => provider.breaker.settle(permit, outcome, isSlow));
+    this.host.causedBy(this.x, () => provider.breaker.settle(permit, outcome, isSlow, error));
   }
 
   /** Gives everything back, and counts what was used. */
   private finish(outcome: ToolCallOutcome | undefined, wasAbandoned: boolean, failure?: Failure): void {
     this.isSettled = true;
-    const usage = this.settledUsage(outcome, failure);
+    const usage = settledUsage(this, outcome, failure);
     const own: Amount = { tokens: usage.totalTokens, costUsd: usage.costUsd };
     this.grant.allowance.close(own);
     if (this.holdsSlot) {
@@ -254,60 +274,20 @@ export class Call {
     this.host.budgetLevels.note(this.x, 'settled');
     if (!wasAbandoned) this.x.calls.delete(this.options.number);
   }
-
-  private settledUsage(outcome: ToolCallOutcome | undefined, failure: Failure | undefined): Usage {
-    const reported: ReadUsage | undefined = outcome && 'usage' in outcome ? outcome.usage : undefined;
-    const calls = outcome?.kind === 'refused' || outcome?.kind === 'unwanted' ? 0 : 1;
-    if (reported?.usage) return { ...this.priced(reported.usage), calls };
-    const { charged } = this;
-    const isKnown = outcome !== undefined && !this.aborted;
-    if (calls === 0 || (isKnown && failure?.precedesExecution && outcome.kind === 'threw'))
-      return { ...charged, calls };
-    if (isKnown && (charged.totalTokens > 0 || charged.costUsd > 0 || this.hasNested))
-      return { ...charged, calls };
-    return this.estimated(calls);
-  }
-
-  /** The tool's own figures; where they are below what it charged, the charges stand. */
-  private priced(reported: KnownUsage): Usage {
-    const { charged, x, tool } = this;
-    if (reported.costUsd === undefined) this.host.admission.warnIfUnpriced(x, tool);
-    const costUsd = reported.costUsd ?? charged.costUsd;
-    this.host.estimates.learn(tool, reported);
-    if (reported.totalTokens < charged.totalTokens || costUsd < charged.costUsd) {
-      x.warn(
-        'usage_below_charges',
-        `"${tool.name}" reported less usage than it had charged; the charges stand.`,
-      );
-    }
-    const isMore = reported.totalTokens >= charged.totalTokens;
-    return {
-      inputTokens: isMore ? reported.inputTokens : charged.inputTokens,
-      outputTokens: isMore ? reported.outputTokens : charged.outputTokens,
-      totalTokens: Math.max(reported.totalTokens, charged.totalTokens),
-      costUsd: Math.max(costUsd, charged.costUsd),
-      calls: 1,
-      estimated: false,
-    };
-  }
-
-  /** Unknown usage counts as the reservation. */
-  private estimated(calls: number): Usage {
-    const { charged, grant } = this;
-    const reserved = grant.allowance.reserved ?? NOTHING;
-    return {
-      inputTokens: charged.inputTokens,
-      outputTokens: charged.outputTokens,
-      totalTokens: Math.max(charged.totalTokens, reserved.tokens),
-      costUsd: Math.max(charged.costUsd, reserved.costUsd),
-      calls,
-      estimated: true,
-    };
-  }
 }
 
-/** A text is passed as `{ query }`, unless the tool's `input` schema takes the text. */
-function requestsFor(tool: AnyTool, request: JsonValue): JsonValue[] {
-  if (typeof request !== 'string') return [request];
-  return tool.input === undefined ? [{ query: request }] : [request, { query: request }];
+/** What the tool's signal says. */
+function abortReason(x: Execution, cause: AbortCause): unknown {
+  switch (cause) {
+    case 'cancelled':
+      return x.root.stopReason ?? new DOMException('The run was cancelled.', 'AbortError');
+    case 'timed_out':
+      return new DOMException("The run's deadline has passed.", 'TimeoutError');
+    case 'timeout':
+      return new DOMException('The attempt took longer than `attemptTimeoutMs`.', 'TimeoutError');
+    case 'budget_exceeded':
+      return new DOMException("The run's budget is spent.", 'AbortError');
+    default:
+      return new DOMException('The answer is not needed any more.', 'AbortError');
+  }
 }

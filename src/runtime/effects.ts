@@ -1,6 +1,7 @@
 import { callPlanner } from '../actors/planner-call.js';
 import { callStore } from '../actors/store-call.js';
 import { describeError, StoreError } from '../core/errors.js';
+import { copyJson } from '../core/json.js';
 import type { Claim } from '../core/ports.js';
 import type { Plan } from '../core/planning/plan.js';
 import type { RunStatus } from '../core/output.js';
@@ -46,6 +47,8 @@ export function provideRun(host: Host) {
         startCall(host, x, context, call, hedge),
       ),
       acquireHedge: effect((x, { context }) => {
+        // What a reader has begun to see must not be begun again.
+        if ([...x.calls.values()].some((call) => call.isCommitted)) return;
         x.grant = host.admission.tryAcquire(x, toolOf(context));
         if (x.grant) x.send({ type: 'hedge.granted' });
       }),
@@ -75,11 +78,18 @@ export function provideRun(host: Host) {
           const floor = retryAfterMs === undefined ? {} : { retryAfterMs };
           const toolName = toolOf(context);
           x.withdrawUnseen(toolName);
-          x.emit({ type: 'retry_scheduled', toolName, attempt: context.attempt, delayMs, ...floor });
+          x.emit({
+            type: 'retry_scheduled',
+            toolName,
+            attempt: context.attempt,
+            delayMs: Math.round(delayMs),
+            ...floor,
+          });
         },
       ),
       announceFallback: effect<{ from: string; to: string; reason: string }>((x, _, { from, to, reason }) => {
         x.withdrawUnseen(from);
+        x.lastDelayMs = 0;
         x.emit({ type: 'fallback_started', fromTool: from, toolName: to, reason });
       }),
       finish: effect<{ status: RunStatus | 'rejected' }>((x, { context }, { status }) =>
@@ -107,19 +117,24 @@ function claimKey(host: Host, x: Execution): void {
 }
 
 function claimed(host: Host, x: Execution, claim: Claim): void {
-  switch (claim.kind) {
+  switch ((claim as Claim | undefined)?.kind) {
     case 'won':
       host.claims.keep(x);
       return x.send({ type: 'claim.won' });
     case 'stored': {
-      x.replay = claim.output;
-      const { status } = claim.output as { status: 'completed' | 'partial' };
+      x.replay = (claim as Claim & { kind: 'stored' }).output;
+      const { status } = x.replay as { status: 'completed' | 'partial' };
       return x.send({ type: 'claim.stored', status });
     }
     case 'held':
-      return x.send({ type: 'claim.held', until: host.now() + Math.min(POLL_MS, claim.retryAfterMs) });
+      return x.send({
+        type: 'claim.held',
+        until: host.now() + Math.min(POLL_MS, (claim as Claim & { kind: 'held' }).retryAfterMs),
+      });
     case 'conflict':
       return reject(x, host.claims.conflict(x.spec.claim!.key));
+    default:
+      throw new TypeError(`it answered a claim with ${JSON.stringify(claim)}`);
   }
 }
 
@@ -132,7 +147,8 @@ function makePlan(host: Host, x: Execution): void {
   const { spec } = x;
   const input = {
     planner: spec.planner!,
-    request: typeof spec.request === 'string' ? { query: spec.request } : spec.request,
+    // A copy: a planner may do with it what it likes.
+    request: typeof spec.request === 'string' ? { query: spec.request } : copyJson(spec.request),
     tools: host.plannableTools(x),
     context: host.planContext(x),
     isKnown: (name: string) => host.isKnown(x, name),
@@ -186,30 +202,11 @@ function startCall(
     idempotencyKey: x.spec.keyBase + suffix,
   });
   x.calls.set(number, call);
-  x.root.attempts += 1;
-  if (x.root !== x) x.attempts += 1;
-  x.noteCalled(toolName);
   call.start();
 }
 
 function abortCalls(x: Execution, cause: AbortCause): void {
-  for (const call of x.calls.values()) call.abort(cause, abortReason(x, cause));
-}
-
-/** What the tool's signal says. */
-function abortReason(x: Execution, cause: AbortCause): unknown {
-  switch (cause) {
-    case 'cancelled':
-      return x.root.stopReason ?? new DOMException('The run was cancelled.', 'AbortError');
-    case 'timed_out':
-      return new DOMException("The run's deadline has passed.", 'TimeoutError');
-    case 'timeout':
-      return new DOMException('The attempt took longer than `attemptTimeoutMs`.', 'TimeoutError');
-    case 'budget_exceeded':
-      return new DOMException("The run's budget is spent.", 'AbortError');
-    default:
-      return new DOMException('The answer is not needed any more.', 'AbortError');
-  }
+  for (const call of x.calls.values()) call.abort(cause);
 }
 
 function armTimer(host: Host, x: Execution, params: TimerParams): void {

@@ -1,4 +1,7 @@
-import type { JsonObject, JsonValue } from '../core/json.js';
+import { settled } from '../core/callbacks.js';
+import { copyJson, type JsonObject, type JsonValue } from '../core/json.js';
+import { isThenable } from '../core/ports.js';
+import { checkSchema } from '../core/schema.js';
 import { describeError } from '../core/errors.js';
 import type { AnyTool, Estimate } from '../core/tool.js';
 import type { KnownUsage } from '../core/usage.js';
@@ -30,10 +33,10 @@ export class Estimates {
     failed: (message: string) => void = () => {},
   ): Estimate | undefined {
     if (!tool.estimate) return undefined;
-    const offered = typeof request === 'string' && tool.input === undefined ? { query: request } : request;
     try {
-      const estimate: unknown = tool.estimate(offered, options);
-      if (estimate === undefined || estimate === null) return undefined;
+      const given: unknown = tool.estimate(offered(tool, request), options);
+      const estimate = settled(given);
+      if (given === undefined || given === null) return undefined;
       const known = readEstimate(estimate);
       if (!known)
         failed(`\`estimate\` of "${tool.name}" gave no amounts of at least 0; it is taken as unknown.`);
@@ -48,6 +51,22 @@ export class Estimates {
   ofCall(x: Execution, tool: AnyTool, options: JsonObject): Estimate | undefined {
     return this.of(tool, x.spec.request, options, (message) => x.warn('callback_failed', message));
   }
+}
+
+/** What `execute` would get, as far as that can be known without waiting. */
+function offered(tool: AnyTool, request: JsonValue): unknown {
+  for (const form of formsOf(tool, copyJson(request))) {
+    const checked = checkSchema(tool.input, form);
+    if (isThenable(checked)) return form;
+    if (checked.ok) return checked.value;
+  }
+  return request;
+}
+
+/** What a request may be for a tool, best first: a text is passed as `{ query }`, unless `input` takes the text. */
+export function formsOf(tool: AnyTool, request: JsonValue): JsonValue[] {
+  if (typeof request !== 'string') return [request];
+  return tool.input === undefined ? [{ query: request }] : [request, { query: request }];
 }
 
 function readEstimate(estimate: unknown): Estimate | undefined {

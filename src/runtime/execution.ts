@@ -73,6 +73,8 @@ export class Execution {
   answer: Answer | undefined;
   /** What the last failed call threw. */
   lastError: unknown;
+  /** What opened the breaker that refused. */
+  refusedBecause: unknown;
   lastDelayMs = 0;
   shortage: Shortage | undefined;
   /** A limit error of a nested run that the tool let through. */

@@ -1,12 +1,19 @@
 import { createActor, type InspectionEvent, type Observer } from 'xstate';
 import type { RetryConfig } from '../core/reliability.js';
 import { describeError, OrchestratorError } from '../core/errors.js';
-import type { JsonObject, JsonValue } from '../core/json.js';
+import { copyJson, type JsonObject, type JsonValue } from '../core/json.js';
 import type { RunStatus } from '../core/output.js';
 import type { PlannedTool } from '../core/planning/plan.js';
 import type { PlanContext, PlannableTool } from '../core/planning/planner.js';
-import { isThenable, type Clock, type Logger, type Random, type Store } from '../core/ports.js';
-import { checkSchema } from '../core/schema.js';
+import {
+  isThenable,
+  type Awaitable,
+  type Clock,
+  type Logger,
+  type Random,
+  type Store,
+} from '../core/ports.js';
+import { checkSchema, type Checked } from '../core/schema.js';
 import { providerOf, type AnyTool } from '../core/tool.js';
 import type { Candidate } from '../machines/attempt.js';
 import type { RunChartEvent } from '../machines/index.js';
@@ -16,7 +23,7 @@ import { Admission } from './admission.js';
 import { BudgetLevels } from './budget-levels.js';
 import { Claims } from './claims.js';
 import { provideRun } from './effects.js';
-import { Estimates } from './estimates.js';
+import { Estimates, formsOf } from './estimates.js';
 import type { Execution, ExecutionSpec } from './execution.js';
 import { Judging } from './judging.js';
 import type { Provider, Providers } from './providers.js';
@@ -54,7 +61,8 @@ export class Host {
   readonly backgroundTimers: Timers;
   readonly troupeEvents: TroupeEvents;
   readonly maxOutputBytes: number;
-  readonly maxRequestBytes = 64 * 1024 * 1024;
+  /** Shared references are copied, so a small object can stand for a huge request. */
+  readonly maxRequestBytes = 16 * 1024 * 1024;
   readonly executions = new Map<string, Execution>();
   readonly providers: Providers;
   readonly budgetLevels: BudgetLevels;
@@ -128,16 +136,21 @@ export class Host {
     this.effects.push({ x, effect });
   }
 
+  /** Does something for a run; what it throws is a fault of ours, and ends that run only. */
+  guard(x: Execution, work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.crashed(x, error);
+    }
+  }
+
   private carryOut(): void {
     if (this.isCarryingOut) return;
     this.isCarryingOut = true;
     for (let next = 0; next < this.effects.length; next++) {
       const { x, effect } = this.effects[next]!;
-      try {
-        effect();
-      } catch (error) {
-        this.crashed(x, error);
-      }
+      this.guard(x, () => x.runInScope(effect));
     }
     this.effects.length = 0;
     this.isCarryingOut = false;
@@ -165,7 +178,7 @@ export class Host {
     if (x.isEnded) return;
     this.internalFault('The chart of a run failed.', error);
     const context = x.context;
-    for (const call of x.calls.values()) call.abort('failed', error);
+    for (const call of x.calls.values()) call.abort('failed');
     for (const call of x.calls.values()) call.abandon();
     const message = `Troupe failed: ${describeError(error)}. Please report it.`;
     const rejection = new OrchestratorError('internal', message, { cause: error });
@@ -218,7 +231,11 @@ export class Host {
   /** The caller's options beat the plan's, which beat the tool's own. */
   toolOptions(x: Execution, tool: AnyTool): JsonObject {
     const planned = x.plannedOptions.get(tool.name);
-    return { ...(tool.defaultOptions as JsonObject | undefined), ...planned, ...x.spec.toolOptions };
+    return copyJson({
+      ...(tool.defaultOptions as JsonObject | undefined),
+      ...planned,
+      ...x.spec.toolOptions,
+    });
   }
 
   candidatesOf(x: Execution, tools: readonly PlannedTool[]): Candidate[] {
@@ -256,7 +273,7 @@ export class Host {
       capabilities: tool.capabilities ?? [],
       provider: providerOf(tool),
       idempotent: tool.idempotent !== false,
-      accepts: (request) => accepts(tool, request),
+      accepts: (request) => accepts(tool, typeof x.spec.request === 'string' ? x.spec.request : request),
       estimate: (request) => this.estimates.of(tool, request, this.toolOptions(x, tool)),
     }));
   }
@@ -279,9 +296,12 @@ export class Host {
   }
 }
 
-function accepts(tool: AnyTool, request: JsonValue) {
-  const checked = checkSchema(tool.input, request);
-  const reason = (known: { ok: boolean; problem?: string }) =>
+/** Null: in one of the forms a request may have, the tool takes it. Else why not. */
+function accepts(tool: AnyTool, request: JsonValue): Awaitable<string | null> {
+  const reason = (known: Checked) =>
     known.ok ? null : `its \`input\` schema refuses the request (${known.problem})`;
-  return isThenable(checked) ? checked.then(reason) : reason(checked);
+  const [first, second] = formsOf(tool, request).map((form) => checkSchema(tool.input, form));
+  if (second === undefined) return isThenable(first!) ? first.then(reason) : reason(first!);
+  if (!isThenable(first!) && !isThenable(second)) return first!.ok ? null : reason(second);
+  return Promise.all([first!, second]).then(([known, other]) => (known.ok ? null : reason(other)));
 }

@@ -1,5 +1,6 @@
 import { backoffDelay } from '../core/backoff.js';
-import { applyVerdict, classifyError, makeFailure, type Failure } from '../core/classify.js';
+import { settled } from '../core/callbacks.js';
+import { applyVerdict, classifyError, isVerdict, makeFailure, type Failure } from '../core/classify.js';
 import { describeError, type FailureCategory } from '../core/errors.js';
 import type { JsonValue } from '../core/json.js';
 import type { JudgedFailure } from '../core/retry.js';
@@ -35,6 +36,13 @@ export class Judging {
     if (!classifyResult) return undefined;
     const verdict = this.contain(x, 'classifyResult', () => classifyResult(content));
     if (verdict === undefined || verdict === null) return undefined;
+    if (!isVerdict(verdict)) {
+      x.warn(
+        'callback_failed',
+        '`classifyResult` gave what is no verdict; the content is taken as an answer.',
+      );
+      return undefined;
+    }
     const failure = makeFailure('unknown', { message: 'The content was classified as a failure.' });
     return applyVerdict(failure, verdict);
   }
@@ -66,11 +74,10 @@ export class Judging {
     if (failure.category === 'rate_limit' && failure.retryAfterMs !== undefined) {
       this.host.coolDown(provider, at + failure.retryAfterMs);
     }
-    const { openUntil } = failure;
     if (!x.spec.isReliable) return { ...failure, at, delayMs: null, retryBudgetAllows: true };
-    if (openUntil !== undefined) this.host.causedBy(x, () => provider.breaker.openUntil(openUntil));
     const retryBudgetAllows = !failure.retryable || (provider.retryBudget?.failed() ?? true);
-    return { ...failure, at, delayMs: this.delay(x, call, failure, error), retryBudgetAllows };
+    const delayMs = this.delay(x, call, failure, error);
+    return { ...failure, at, delayMs, retryBudgetAllows, ...this.refusal(x, call, at) };
   }
 
   succeeded(x: Execution, call: Call): void {
@@ -85,13 +92,22 @@ export class Judging {
     return this.judge(x, call, this.classify(x, call.tool, error, this.host.now()), error);
   }
 
+  /** Whether the breaker refuses what would be the next call. */
+  private refusal(x: Execution, call: Call, at: number): { refusedUntil?: number } {
+    if (this.host.retryConfigOf(x.spec, call.tool).onOpen === 'wait') return {};
+    const refusing = call.grant.provider.breaker.wouldRefuse();
+    return refusing ? { refusedUntil: at + (refusing.retryAfterMs ?? Number.MAX_SAFE_INTEGER) } : {};
+  }
+
   /** Null: the caller's `delay` says stop. */
   private delay(x: Execution, call: Call, failure: Failure, error: unknown): number | null {
     const config = this.host.retryConfigOf(x.spec, call.tool);
     const { attempt } = call.options;
-    const given = config.delay && this.contain(x, 'delay', () => config.delay!(attempt, error));
+    // Only a failure that can be retried is worth the question.
+    const mayRetry = failure.retryable && x.spec.ownsRetries && attempt <= config.maxRetries;
+    const given = mayRetry && config.delay && this.contain(x, 'delay', () => config.delay!(attempt, error));
     const isGiven = typeof given === 'number' && Number.isFinite(given);
-    if (given !== undefined && given !== null && !isGiven) {
+    if (mayRetry && given !== undefined && given !== null && !isGiven) {
       x.warn('callback_failed', '`delay` gave no finite number; the computed delay is used.');
     }
     if (isGiven && given < 0) return null;
@@ -116,7 +132,10 @@ export class Judging {
   /** A callback that throws never harms a run: its default applies, and a warning says so. */
   private contain<T>(x: Execution, name: string, call: () => T): T | undefined {
     try {
-      return call();
+      const given = call();
+      const value = settled(given);
+      if (value !== given) x.warn('callback_failed', `\`${name}\` gave a promise, which is not waited for.`);
+      return value;
     } catch (error) {
       x.warn('callback_failed', `\`${name}\` threw: ${describeError(error)}. Its default applies.`);
       return undefined;

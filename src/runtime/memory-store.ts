@@ -14,6 +14,7 @@ export interface MemoryStoreOptions {
 interface Answer {
   readonly fingerprint: string;
   readonly json: string;
+  readonly bytes: number;
   readonly until: number;
 }
 
@@ -29,6 +30,13 @@ interface Lease {
  * @throws {InvalidOptionsError} for limits that are no positive numbers.
  */
 export function memoryStore(options: MemoryStoreOptions = {}): Store {
+  for (const key of Object.keys(options)) {
+    if (!['ttlMs', 'maxEntries', 'maxBytes'].includes(key)) {
+      throw new InvalidOptionsError(
+        `Unknown option \`${key}\`. memoryStore() takes ttlMs, maxEntries, maxBytes.`,
+      );
+    }
+  }
   return new MemoryStore(options);
 }
 
@@ -92,8 +100,11 @@ class MemoryStore implements Store {
     if (lease?.owner !== owner) return false;
     this.leases.delete(key);
     const json = JSON.stringify(output);
-    this.answers.set(key, { fingerprint: lease.fingerprint, json, until: now + this.ttlMs });
-    this.bytes += json.length;
+    const bytes = Buffer.byteLength(json);
+    // One that is too large by itself must not drive out all others.
+    if (bytes > this.maxBytes) return true;
+    this.answers.set(key, { fingerprint: lease.fingerprint, json, bytes, until: now + this.ttlMs });
+    this.bytes += bytes;
     while (this.answers.size > this.maxEntries || this.bytes > this.maxBytes) this.dropOldest();
     return true;
   }
@@ -118,6 +129,6 @@ class MemoryStore implements Store {
   private dropOldest(): void {
     const [key, answer] = this.answers.entries().next().value!;
     this.answers.delete(key);
-    this.bytes -= answer.json.length;
+    this.bytes -= answer.bytes;
   }
 }

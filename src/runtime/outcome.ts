@@ -99,11 +99,12 @@ function bind(output: OrchestrationOutput, error: OrchestratorError | undefined)
 
 /** The event that ends the stream of a run. */
 export function terminalEvent({ output }: Outcome): RunEventBody {
-  const { status, usage, elapsedMs } = output;
+  const { status, elapsedMs } = output;
+  const usage = { ...output.usage };
   if (status === 'completed' || status === 'partial')
     return { type: 'run_completed', status, usage, elapsedMs };
   const type = status === 'cancelled' ? 'cancelled' : status === 'timed_out' ? 'timeout' : 'error';
-  return { type, status, usage, elapsedMs, error: output.error };
+  return { type, status, usage, elapsedMs, error: structuredClone(output.error) };
 }
 
 /** The error a step of a plan ended with. */
@@ -145,7 +146,7 @@ function metadataOf(participant: Participant, x: Execution, isListed: boolean): 
     path: [...path],
     replayed: false,
     coalesced: participant.runId !== x.id,
-    warnings: [...x.warnings],
+    warnings: [...x.warnings, ...participant.warnings],
     strategy: x.plan?.strategy ?? 'single',
     ...(x.steps.length > 0 ? { steps: isListed ? outcomesOf(x).map(withoutContent) : outcomesOf(x) } : {}),
     ...(x.plan?.reasoning === undefined ? {} : { reasoning: x.plan.reasoning }),
@@ -191,16 +192,16 @@ function errorFor(
 
 function cancelledError(participant: Participant): CancelledError {
   const cause = participant.leaving?.reason;
-  return new CancelledError(
-    'The run was cancelled. `error.output` tells what was finished and what it cost.',
-    { cause },
-  );
+  const because =
+    cause instanceof Error && cause.message !== '' ? `: ${cause.message.replace(/\.$/, '')}` : '';
+  const message = `The run was cancelled${because}. Its output tells what was finished and what it cost.`;
+  return new CancelledError(message, { cause });
 }
 
 function timeError(participant: Participant): BudgetExceeded {
   const limit = participant.config.timeoutMs ?? 0;
   return new BudgetExceeded(
-    `The run did not end within ${limit} ms. Raise \`timeoutMs\` (or \`budget.ms\`), or see \`error.output\` for what was finished.`,
+    `The run did not end within ${limit} ms. Raise \`timeoutMs\` (or \`budget.ms\`), or see its output for what was finished.`,
     'time',
     limit,
     participant.elapsedMs,
@@ -230,9 +231,11 @@ function toolError(x: Execution, context: RunContext): ToolExecutionError {
   const { code, why, retryAfterMs } = context.end ?? { code: null, why: null, retryAfterMs: null };
   const tool = context.candidates[context.candidate]?.tool ?? '';
   const last = context.failures.at(-1);
-  const made = context.calls === 0 ? 'was not called' : `could not answer after ${calls(context.calls)}`;
+  const cause = context.refusal ? (x.refusedBecause ?? x.lastError) : x.lastError;
+  const inAll = context.calls > context.attempt ? ` (${context.calls} in the whole run)` : '';
+  const made = context.attempt === 0 ? 'was not called' : `could not answer after ${calls(context.attempt)}`;
   const message = [
-    `The tool "${tool}" ${made}${why ? `: ${why}` : ''}.`,
+    `The tool "${tool}" ${made}${inAll}${why ? `: ${why}` : ''}.`,
     last ? `Last error: ${last.message}` : '',
     retryAfterMs === null ? '' : `Try again in ${Math.ceil(retryAfterMs)} ms.`,
     HINTS[code ?? ''] ?? '',
@@ -248,7 +251,7 @@ function toolError(x: Execution, context: RunContext): ToolExecutionError {
       failures: context.failures,
       ...(retryAfterMs === null ? {} : { retryAfterMs: Math.ceil(retryAfterMs) }),
     },
-    x.lastError === undefined ? undefined : { cause: x.lastError },
+    cause === undefined ? undefined : { cause },
   );
 }
 
@@ -261,7 +264,7 @@ const HINTS: Partial<Record<OrchestratorErrorCode | '', string>> = {
   authentication: 'Check the API key.',
   permission: 'Check what the API key may do.',
   quota: "Raise the provider's quota, or wait for the next period.",
-  breaker_open: 'Give `options.fallback`, or `onOpen: "wait"`.',
+  breaker_open: 'Give `options.fallback` for such times.',
   pool_full: "Raise the pool's `size` or `queueLimit`, or send fewer runs at a time.",
   pool_timeout: "Raise the pool's `size` or `queueTimeoutMs`.",
   retry_budget: 'Too many calls of this provider fail; it is left alone for a while.',

@@ -1,6 +1,7 @@
 import type { RunConfig } from '../core/config.js';
 import type { RunEvent, RunEventBody } from '../core/events.js';
-import type { Logger } from '../core/ports.js';
+import { settled } from '../core/callbacks.js';
+import { isThenable, type Logger } from '../core/ports.js';
 import type { OrchestrationOutput } from '../core/output.js';
 import { describeError } from '../core/errors.js';
 import { EventLog } from './event-log.js';
@@ -32,6 +33,8 @@ export class Participant {
   /** Taken back when the run ends. */
   deadline: Timer | undefined;
   stopListening: (() => void) | undefined;
+  /** Settles at once with what is known, though the store has not answered yet. */
+  hurry: (() => void) | undefined;
   cancel: ((reason?: unknown) => void) | undefined;
   /** Why the caller does not want the run any more. */
   leaving: { readonly kind: 'cancelled' | 'timed_out'; readonly reason: unknown } | undefined;
@@ -39,6 +42,9 @@ export class Participant {
   private hasStarted = false;
   /** What was said before `run_started`. */
   private readonly early: RunEventBody[] = [];
+  /** Warnings about this caller's own callbacks; the execution's are in its record. */
+  readonly warnings: string[] = [];
+  private isEnding = false;
   private hasFaultyObserver = false;
   private seq = 0;
   private resolve!: (output: OrchestrationOutput) => void;
@@ -88,7 +94,8 @@ export class Participant {
       seq: ++this.seq,
       at: Math.round(this.options.now()),
     };
-    const event = this.redact({ ...body, ...stamp } as RunEvent, stamp);
+    // Readers share it, so none may change it.
+    const event = deepFreeze(this.redact({ ...body, ...stamp } as RunEvent, stamp));
     this.log.push(event);
     if (this.options.observer) this.observe(event);
   }
@@ -98,7 +105,8 @@ export class Participant {
     terminal: RunEventBody | undefined,
     settle: { output: OrchestrationOutput } | { error: unknown },
   ): void {
-    if (this.isEnded) return;
+    if (this.isEnded || this.isEnding) return;
+    this.isEnding = true;
     if (terminal) {
       this.emit({ type: 'run_started', toolName: null, strategy: null, plan: [] });
       this.emit(terminal);
@@ -114,22 +122,26 @@ export class Participant {
     const { redact } = this.config;
     if (!redact) return event;
     try {
-      const redacted: unknown = redact(structuredClone(event));
+      const redacted: unknown = settled(redact(structuredClone(event)) as unknown);
       if (typeof redacted === 'object' && redacted !== null) {
         return { ...redacted, type: event.type, ...stamp } as RunEvent;
       }
     } catch (error) {
-      this.options.logger.warn('`redact` threw; the payload of an event was dropped.', {
-        error: describeError(error),
-      });
+      this.note(`\`redact\` threw: ${describeError(error)}. The payload of the event was dropped.`);
     }
     return { type: event.type, ...stamp } as RunEvent;
+  }
+
+  private note(warning: string): void {
+    if (this.warnings.includes(warning)) return;
+    this.warnings.push(warning);
+    this.options.logger.warn(warning, { runId: this.runId });
   }
 
   private observe(event: RunEvent): void {
     try {
       const result: unknown = this.options.observer!(event);
-      if (result instanceof Promise) result.catch((error) => this.observerFailed(error));
+      if (isThenable(result)) Promise.resolve(result).catch((error) => this.observerFailed(error));
     } catch (error) {
       this.observerFailed(error);
     }
@@ -139,11 +151,18 @@ export class Participant {
   /** One warning in the stream, then the logger. */
   private observerFailed(error: unknown): void {
     const message = `The observer given as \`events\` threw: ${describeError(error)}.`;
-    if (this.hasFaultyObserver || this.isEnded) {
+    if (this.hasFaultyObserver || this.isEnding || this.isEnded) {
       this.options.logger.warn(message, { runId: this.runId });
       return;
     }
     this.hasFaultyObserver = true;
+    this.note(message);
     this.emit({ type: 'warning', code: 'observer_failed', message });
   }
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
+  for (const inner of Object.values(value)) deepFreeze(inner);
+  return Object.freeze(value);
 }

@@ -15,6 +15,7 @@ interface Waiter {
 /** At most `size` calls of a provider at a time; the others wait, first come, first served. */
 export class Pool {
   private inUse = 0;
+  private isHandingOut = false;
   /** A Set keeps the order of arrival and lets an aborted waiter leave at once. */
   private readonly waiters = new Set<Waiter>();
   private readonly queueLimit: number;
@@ -68,12 +69,16 @@ export class Pool {
 
   release(): void {
     this.inUse -= 1;
+    // A waiter that gives its slot back at once must not call deeper and deeper: the loop below goes on instead.
+    if (this.isHandingOut) return;
+    this.isHandingOut = true;
     for (const waiter of this.waiters) {
-      if (this.inUse >= this.options.size) return;
+      if (this.inUse >= this.options.size) break;
       this.leave(waiter);
       this.inUse += 1;
       waiter.granted();
     }
+    this.isHandingOut = false;
   }
 
   private enqueue(granted: () => void, timedOut: () => void, timeoutMs: number): SlotAnswer {

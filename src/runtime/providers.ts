@@ -1,4 +1,4 @@
-import { breakerConfig, RETRY_BUDGET_DEFAULTS, retryConfig } from '../core/reliability.js';
+import { breakerConfig, mergeBreaker, RETRY_BUDGET_DEFAULTS, retryConfig } from '../core/reliability.js';
 import type { PoolOptions, ReliabilityOptions, RetryConfig, RetryOptions } from '../core/reliability.js';
 import type { BreakerState } from '../core/events.js';
 import { RetryBudget } from '../core/retry-budget.js';
@@ -92,7 +92,7 @@ export class Providers {
   private sharedOptions(key: string) {
     const own = this.ownOptions(key);
     return {
-      breaker: own?.breaker ?? this.reliability.breaker,
+      breaker: mergeBreaker(this.reliability.breaker, own?.breaker),
       retryBudget: own?.retryBudget ?? this.reliability.retryBudget,
     };
   }

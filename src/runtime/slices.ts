@@ -1,42 +1,51 @@
+/** At most so much work in one turn of the event loop, in milliseconds. */
+const SLICE_MS = 8;
+
 /**
- * Spreads many short tasks over turns of the event loop: at most about 8 ms of them in one turn, in order. A task
- * that finds the turn free runs at once.
+ * Spreads many short tasks, and what they set off in microtasks, over turns of the event loop, in order. A task that
+ * finds the turn free runs at once.
  */
 export class Slices {
-  private readonly queue: (() => void)[] = [];
+  private queue: (() => void)[] = [];
+  private next = 0;
   private spentMs = 0;
   private isScheduled = false;
 
+  /** @param now the Troupe's clock: on a virtual one no time passes in a turn, and nothing is put off. */
+  constructor(private readonly now: () => number = () => performance.now()) {}
+
   run(task: () => void): void {
-    if (this.queue.length > 0 || this.spentMs >= SLICE_MS) {
-      this.queue.push(task);
-      this.schedule();
+    if (this.isEmpty && this.spentMs < SLICE_MS) {
+      const start = this.now();
+      task();
+      this.spentMs += this.now() - start;
     } else {
-      this.measure(task);
+      this.queue.push(task);
     }
+    this.schedule();
   }
 
-  private measure(task: () => void): void {
-    const start = performance.now();
-    task();
-    this.spentMs += performance.now() - start;
-    this.schedule();
+  private get isEmpty(): boolean {
+    return this.next >= this.queue.length;
   }
 
   private schedule(): void {
     if (this.isScheduled) return;
     this.isScheduled = true;
-    setImmediate(() => this.turn());
+    setImmediate(() => void this.turn());
   }
 
-  private turn(): void {
-    this.isScheduled = false;
+  private async turn(): Promise<void> {
+    const start = this.now();
+    while (!this.isEmpty && this.now() - start < SLICE_MS) {
+      this.queue[this.next++]!();
+      // What the task set off goes first, so that its time is counted too.
+      await Promise.resolve();
+    }
     this.spentMs = 0;
-    let done = 0;
-    while (done < this.queue.length && this.spentMs < SLICE_MS) this.measure(this.queue[done++]!);
-    this.queue.splice(0, done);
-    if (this.queue.length > 0) this.schedule();
+    this.isScheduled = false;
+    if (!this.isEmpty) return this.schedule();
+    this.queue = [];
+    this.next = 0;
   }
 }
-
-const SLICE_MS = 8;

@@ -1,8 +1,15 @@
 import { AsyncResource } from 'node:async_hooks';
 import { parseRunOptions, type RunConfig } from '../core/config.js';
 import { type RetryOptions } from '../core/reliability.js';
-import { BudgetExceeded, OverloadedError, type OrchestratorError } from '../core/errors.js';
-import type { RunEvent } from '../core/events.js';
+import {
+  BudgetExceeded,
+  InvalidOptionsError,
+  OverloadedError,
+  type OrchestratorError,
+} from '../core/errors.js';
+import type { RunEvent, RunEventBody } from '../core/events.js';
+import { isThenable } from '../core/ports.js';
+import { checkSchema } from '../core/schema.js';
 import type { Account } from '../core/budget.js';
 import type { JsonObject, JsonValue } from '../core/json.js';
 import type { OrchestrationOutput, RunStatus } from '../core/output.js';
@@ -16,6 +23,7 @@ import type { Host } from './host.js';
 import { emptyOutcome, outcomeFor, replayedOutcome, terminalEvent, type Outcome } from './outcome.js';
 import { Participant } from './participant.js';
 import type { Run, RunSnapshot } from './run-handle.js';
+import { onAbort } from './signals.js';
 import { Slices } from './slices.js';
 
 /** A run's arguments, checked. */
@@ -39,6 +47,8 @@ export interface StartRequest {
   readonly isNested: boolean;
   /** The run whose call started this one. */
   readonly outer: Execution | undefined;
+  /** Where its idempotency keys begin when it has none of its own; undefined: with its id. */
+  readonly keyBase: string | undefined;
   readonly traceId: string | undefined;
 }
 
@@ -46,13 +56,15 @@ export interface StartRequest {
 export class Starter {
   /** Callers whose run has not ended. */
   readonly active = new Set<Participant>();
-  private readonly slices = new Slices();
+  private readonly slices: Slices;
   private idle: (() => void)[] = [];
 
   constructor(
     private readonly host: Host,
     private readonly maxRuns: number,
-  ) {}
+  ) {
+    this.slices = new Slices(() => host.now());
+  }
 
   start(given: StartRequest): Run {
     const { host } = this;
@@ -72,7 +84,10 @@ export class Starter {
     if (participant.deadlineAt !== null) {
       participant.deadline = host.timers.set(participant.deadlineAt, () => leave('timed_out'));
     }
-    listen(participant, given.signal, (reason) => this.slices.run(() => leave('cancelled', reason)));
+    if (given.signal) {
+      const aborted = (reason: unknown) => this.slices.run(() => leave('cancelled', reason));
+      participant.stopListening = onAbort(given.signal, aborted);
+    }
     // Begun in the next microtask, so that the caller has the run in hand before its first event.
     queueMicrotask(() => this.begin(participant, state, { ...given, scope: new AsyncResource('TroupeRun') }));
     return this.handle(participant, state, (reason) => this.slices.run(() => leave('cancelled', reason)));
@@ -109,7 +124,13 @@ export class Starter {
         : replayedOutcome(participant, structuredClone(x.replay));
     // What nested runs used is part of what their outer run used, unless it was another's or an earlier one's.
     if (x.replay === undefined) x.spec.outer?.addUsage(x.usage);
-    const endAll = () => this.endAll(x, (participant) => this.endWith(participant, outcome(participant)));
+    const end = (participant: Participant) => {
+      if (x.replay !== undefined) participant.emit(replayedStart(x.replay));
+      this.endWith(participant, outcome(participant));
+    };
+    // Known from now on: whoever's time is up while the store still writes gets it all the same.
+    for (const participant of x.participants) participant.hurry = () => end(participant);
+    const endAll = () => this.endAll(x, end);
     if (!x.spec.claim) return endAll();
     const isAnswer = status === 'completed' || status === 'partial';
     const stored =
@@ -144,6 +165,8 @@ export class Starter {
       } catch (error) {
         return this.end(participant, undefined, { error });
       }
+      if (shared && isWithin(given.outer, shared))
+        return this.end(participant, undefined, { error: ownKey(key) });
       if (shared) return this.join(participant, state, given, shared);
     }
     const x = new Execution(host, {
@@ -151,7 +174,7 @@ export class Starter {
       id: participant.runId,
       traceId: participant.traceId,
       config,
-      keyBase: key ?? participant.runId,
+      keyBase: key ?? given.keyBase ?? participant.runId,
       claim: key === undefined ? undefined : { key, fingerprint },
       parent: undefined,
     });
@@ -197,7 +220,7 @@ export class Starter {
   ): void {
     if (participant.isEnded || participant.leaving) return;
     const x = state.execution;
-    if (x?.isEnded) return;
+    if (x?.isEnded) return participant.hurry?.();
     participant.leaving = { kind, reason };
     if (!x) return this.endWith(participant, emptyOutcome(participant, given.tools?.[0]?.tool ?? null));
     if (x.participants.size > 1) {
@@ -236,12 +259,10 @@ export class Starter {
   private fingerprint(given: StartRequest): string {
     const name = given.tools?.[0]?.tool ?? null;
     const tool = name === null ? undefined : (given.inlineTools.get(name) ?? this.host.registered(name));
-    // A text and the object it stands for are the same request.
-    const request = typeof given.request === 'string' ? { query: given.request } : given.request;
     return fingerprintOf({
       tool: name,
       version: tool ? (tool.version ?? '1.0.0') : null,
-      request,
+      request: sameRequest(tool, given.request),
       toolOptions: given.toolOptions ?? null,
     });
   }
@@ -273,20 +294,33 @@ interface RunState {
   last: RunSnapshot | undefined;
 }
 
-function callsOf(x: Execution) {
-  return [x, ...x.steps.flatMap((step) => step.execution ?? [])].flatMap((each) => [...each.calls.values()]);
+/** Whether a run belongs to a call of an execution, or of one nested in it. */
+function isWithin(outer: Execution | undefined, x: Execution): boolean {
+  for (let at = outer?.root; at !== undefined; at = at.spec.outer?.root) if (at === x) return true;
+  return false;
 }
 
-function listen(
-  participant: Participant,
-  signal: AbortSignal | undefined,
-  aborted: (reason: unknown) => void,
-): void {
-  if (signal === undefined) return;
-  const onAbort = () => aborted(signal.reason);
-  if (signal.aborted) return onAbort();
-  signal.addEventListener('abort', onAbort, { once: true });
-  participant.stopListening = () => signal.removeEventListener('abort', onAbort);
+function ownKey(key: string): InvalidOptionsError {
+  return new InvalidOptionsError(
+    `The nested run uses the idempotency key "${key}" of the run it is part of, and would wait for itself. ` +
+      'Give it another, or none: then it gets one that is stable across attempts.',
+  );
+}
+
+/** A text and the object it stands for are the same request, unless the tool takes texts. */
+function sameRequest(tool: AnyTool | undefined, request: JsonValue): JsonValue {
+  if (typeof request !== 'string') return request;
+  const checked = tool?.input && checkSchema(tool.input, request);
+  return checked && (isThenable(checked) || checked.ok) ? request : { query: request };
+}
+
+function replayedStart(stored: JsonValue): RunEventBody {
+  const { toolName, strategy, path } = (stored as unknown as OrchestrationOutput).metadata;
+  return { type: 'run_started', toolName, strategy, plan: [...path], replayed: true };
+}
+
+function callsOf(x: Execution) {
+  return [x, ...x.steps.flatMap((step) => step.execution ?? [])].flatMap((each) => [...each.calls.values()]);
 }
 
 function snapshotOf(host: Host, participant: Participant, x: Execution | undefined): RunSnapshot {

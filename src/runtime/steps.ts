@@ -59,7 +59,9 @@ export class Steps {
     this.queues.set(x, {
       clear: () => {
         limit.clearQueue();
-        for (const index of skipped) this.ended(x, index, 'cancelled', undefined);
+        const left = [...skipped];
+        skipped.clear();
+        for (const index of left) this.ended(x, index, 'cancelled', undefined);
       },
     });
     for (const index of x.steps.keys()) {

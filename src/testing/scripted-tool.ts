@@ -92,13 +92,13 @@ export type ScriptedOptions = Partial<
 };
 
 /** A tool that follows a script, one step a call; the last step is repeated. */
-export class ScriptedTool extends Tool<any, any, any> {
+export class ScriptedTool<Name extends string = string> extends Tool<any, any, any> {
   /** The calls it got, in order. */
   readonly calls: ScriptedCall[] = [];
   private readonly clock: Clock;
 
   constructor(
-    readonly name: string,
+    readonly name: Name,
     private readonly script: readonly ScriptStep[],
     { clock, ...fields }: ScriptedOptions = {},
   ) {
@@ -111,7 +111,8 @@ export class ScriptedTool extends Tool<any, any, any> {
     Object.assign(this, fields);
   }
 
-  execute(request: JsonValue, options: JsonObject, context: ToolContext): unknown {
+  // Any request: what a scripted tool takes is up to its script and its `input`.
+  execute(request: any, options: any, context: ToolContext): unknown {
     const number = this.calls.length + 1;
     const call: ScriptedCall = { request, options, context, number, clock: this.clock };
     this.calls.push(call);
@@ -120,10 +121,10 @@ export class ScriptedTool extends Tool<any, any, any> {
   }
 }
 
-export function scriptedTool(
-  name: string,
+export function scriptedTool<const Name extends string>(
+  name: Name,
   script: readonly ScriptStep[] = [ok()],
   options: ScriptedOptions = {},
-): ScriptedTool {
+): ScriptedTool<Name> {
   return new ScriptedTool(name, script, options);
 }

@@ -14,7 +14,7 @@ export interface SimulationOptions<Tools extends readonly AnyTool[]> extends Omi
 }
 
 /** A Troupe on a virtual clock: nothing in it waits on real time. */
-export interface Simulation<Tools extends readonly AnyTool[]> {
+export interface Simulation<Tools extends readonly AnyTool[] = readonly AnyTool[]> {
   readonly troupe: Troupe<Tools>;
   readonly clock: VirtualClock;
   /** Seeded numbers in [0, 1), for tests that need chance of their own. */
@@ -28,7 +28,7 @@ export interface Simulation<Tools extends readonly AnyTool[]> {
 }
 
 /** Simulated time and chance for tests. */
-export function createSimulation<const Tools extends readonly AnyTool[] = readonly []>(
+export function createSimulation<const Tools extends readonly AnyTool[] = readonly AnyTool[]>(
   options: SimulationOptions<Tools> = {},
 ): Simulation<Tools> {
   const { seed = 1, startAt, ...rest } = options;

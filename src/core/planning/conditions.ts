@@ -1,4 +1,5 @@
-import { canonicalJson, type JsonValue } from '../json.js';
+import { canonicalJson, type JsonObject, type JsonValue } from '../json.js';
+import type { PlanContext } from './planner.js';
 
 /**
  * A test of one value, found by a dotted path. Every test given must hold; a value of another kind than a test
@@ -23,6 +24,16 @@ export interface Condition {
 export interface ConditionScope {
   readonly $request: JsonValue;
   readonly [name: `$${string}`]: JsonValue;
+}
+
+/** What conditions see in a request and what the run has to work with. */
+export function scopeOf(request: JsonValue, context: PlanContext): ConditionScope {
+  return {
+    $request: request,
+    $budget: context.budget as JsonObject,
+    $breakers: context.breakers,
+    $failures: context.failures as unknown as JsonObject,
+  };
 }
 
 export function holds(condition: Condition, scope: ConditionScope): boolean {

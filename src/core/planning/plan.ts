@@ -1,6 +1,6 @@
 import { PlanningError, ToolNotFoundError } from '../errors.js';
-import type { JsonObject, JsonValue } from '../json.js';
-import { holds, lookUp } from './conditions.js';
+import { toJson, type JsonObject, type JsonValue } from '../json.js';
+import { holds, lookUp, type ConditionScope } from './conditions.js';
 import type { ParallelPolicy, PlanDecision, PlanStep, StepInput, StepScope } from './planner.js';
 
 /** A tool of a plan, with the options the plan gives it. */
@@ -37,7 +37,11 @@ const POLICIES: readonly unknown[] = ['all', 'quorum', 'first', 'settled'];
  * @throws {PlanningError} for a decision that cannot be carried out.
  * @throws {ToolNotFoundError} for one that names a tool nobody registered.
  */
-export function toPlan(decision: PlanDecision, request: JsonValue, isKnown: (tool: string) => boolean): Plan {
+export function toPlan(
+  decision: PlanDecision,
+  scope: ConditionScope,
+  isKnown: (tool: string) => boolean,
+): Plan {
   if (typeof decision !== 'object' || decision === null) {
     throw new PlanningError(
       `The planner must give a decision with \`tool\` or \`steps\`, got ${String(decision)}.`,
@@ -48,8 +52,13 @@ export function toPlan(decision: PlanDecision, request: JsonValue, isKnown: (too
   switch (decision.strategy ?? 'single') {
     case 'single':
       return { strategy: 'single', tools: toolsOf(decision, known), ...reasoning };
-    case 'conditional':
-      return { strategy: 'single', tools: toolsOf(chooseStep(decision, request), known), ...reasoning };
+    case 'conditional': {
+      const [step] = stepsOf({ ...decision, steps: [chooseStep(decision, scope, known)] }, known);
+      // A step that makes its own request is a chain of one.
+      return step!.input === undefined
+        ? { strategy: 'single', tools: step!.tools, ...reasoning }
+        : { strategy: 'chain', steps: [step!], ...reasoning };
+    }
     case 'chain':
       return { strategy: 'chain', steps: stepsOf(decision, known), ...reasoning };
     case 'parallel': {
@@ -79,12 +88,24 @@ function toolsOf(
   known: (name: unknown) => string,
 ): PlannedTool[] {
   const tool = known(step.tool);
+  const toolOptions = step.toolOptions === undefined ? undefined : optionsOf(tool, step.toolOptions);
   const fallbacks = new Set((step.fallbacks ?? []).map(known));
   fallbacks.delete(tool);
   return [
-    { tool, ...(step.toolOptions === undefined ? {} : { toolOptions: step.toolOptions }) },
+    { tool, ...(toolOptions === undefined ? {} : { toolOptions }) },
     ...[...fallbacks].map((name) => ({ tool: name })),
   ];
+}
+
+function optionsOf(tool: string, given: unknown): JsonObject {
+  let options: JsonValue;
+  try {
+    options = toJson(given, { maxDepth: 100, maxBytes: 1_048_576 }).value;
+  } catch (error) {
+    throw new PlanningError(`The planner's options for "${tool}" must be JSON: ${(error as Error).message}.`);
+  }
+  if (typeof options === 'object' && options !== null && !Array.isArray(options)) return options;
+  throw new PlanningError(`The planner's options for "${tool}" must be an object.`);
 }
 
 function stepsOf(decision: PlanDecision, known: (name: unknown) => string): PlannedStep[] {
@@ -106,11 +127,17 @@ function givenSteps(decision: PlanDecision): readonly PlanStep[] {
   return decision.steps;
 }
 
-function chooseStep(decision: PlanDecision, request: JsonValue) {
-  for (const step of givenSteps(decision)) {
-    if ((step.when ?? []).every((condition) => holds(condition, { $request: request }))) return step;
-  }
-  if (decision.tool !== undefined) return decision;
+function chooseStep(
+  decision: PlanDecision,
+  scope: ConditionScope,
+  known: (name: unknown) => string,
+): PlanStep {
+  const steps = stepsOf(decision, known);
+  const chosen = givenSteps(decision).findIndex((step) =>
+    (step.when ?? []).every((condition) => holds(condition, scope)),
+  );
+  if (chosen >= 0) return { ...givenSteps(decision)[chosen]!, name: steps[chosen]!.name };
+  if (decision.tool !== undefined) return { ...decision, tool: known(decision.tool) };
   throw new ToolNotFoundError(
     'No condition of the conditional plan holds for the request, and the plan has no default `tool`.',
   );

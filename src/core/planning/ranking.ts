@@ -57,8 +57,19 @@ function decide(
     strategy: 'single',
     ...(estimate ? { estimate } : {}),
     confidence: 1 / fitting.length,
-    reasoning: `${fitting.length} of ${tools.length} tools fit; ${first.name} ranks first by breaker, budget and order.`,
+    reasoning: explain(first, ranked, context, tools.length),
   };
+}
+
+function explain(
+  first: PlannableTool,
+  ranked: readonly PlannableTool[],
+  context: PlanContext,
+  registered: number,
+): string {
+  const refusing = ranked.filter((tool) => isRefusing(tool, context)).map((tool) => tool.name);
+  const why = refusing.length === 0 ? '' : ` The breaker refuses: ${refusing.join(', ')}.`;
+  return `${ranked.length} of ${registered} tools fit; ${first.name} ranks first by breaker, budget and order.${why}`;
 }
 
 function nothingFits(

@@ -1,7 +1,7 @@
 import { InvalidOptionsError } from '../errors.js';
-import type { JsonObject, JsonValue } from '../json.js';
+import type { JsonValue } from '../json.js';
 import { isThenable, type Awaitable } from '../ports.js';
-import { holds, type Condition, type ConditionScope } from './conditions.js';
+import { holds, scopeOf, type Condition } from './conditions.js';
 import type { PlanContext, PlanDecision, Planner, PlannableTool } from './planner.js';
 import { rankTools } from './ranking.js';
 
@@ -114,12 +114,7 @@ function decisionOf({ name, priority: _priority, when: _when, ...plan }: PlanRul
 function matches(rule: PlanRule, request: JsonValue, context: PlanContext): boolean {
   try {
     if (typeof rule.when === 'function') return rule.when(request, context) === true;
-    const scope: ConditionScope = {
-      $request: request,
-      $budget: context.budget as JsonObject,
-      $breakers: context.breakers,
-      $failures: context.failures as unknown as JsonObject,
-    };
+    const scope = scopeOf(request, context);
     return rule.when.every((condition) => holds(condition, scope));
   } catch {
     return false;

@@ -1,0 +1,162 @@
+import { getShortestPaths } from '@xstate/graph';
+import { isDeepStrictEqual } from 'node:util';
+import {
+  createActor,
+  initialTransition,
+  transition,
+  type AnyMachineSnapshot,
+  type AnyStateMachine,
+  type AnyStateNode,
+  type AnyTransitionDefinition,
+  type EventFromLogic,
+  type InputFrom,
+  type InspectionEvent,
+  type SnapshotFrom,
+} from 'xstate';
+
+/** An action a chart asked for. */
+export interface Asked {
+  readonly type: string;
+  readonly params: Record<string, unknown>;
+}
+
+export interface WalkStep<M extends AnyStateMachine> {
+  readonly event: EventFromLogic<M> | { readonly type: 'xstate.init' };
+  readonly before: SnapshotFrom<M> | undefined;
+  readonly after: SnapshotFrom<M>;
+  readonly asked: readonly Asked[];
+}
+
+export interface Walk<M extends AnyStateMachine> {
+  readonly steps: readonly WalkStep<M>[];
+  readonly end: SnapshotFrom<M>;
+}
+
+/** Every transition of a chart with a name to print: each guarded candidate, the root's and nested ones too. */
+export function edgesOf(machine: AnyStateMachine): Map<AnyTransitionDefinition, string> {
+  const edges = new Map<AnyTransitionDefinition, string>();
+  const visit = (node: AnyStateNode) => {
+    const candidates = [...node.transitions.values(), node.always ?? []];
+    for (const list of candidates) list.forEach((edge, index) => edges.set(edge, nameOf(node, edge, index)));
+    Object.values(node.states).forEach(visit);
+  };
+  visit(machine.root);
+  return edges;
+}
+
+function nameOf(node: AnyStateNode, edge: AnyTransitionDefinition, index: number): string {
+  const guard = edge.guard === undefined ? '' : ` [${typeof edge.guard === 'string' ? edge.guard : '?'}]`;
+  const target = edge.target?.map(({ id }) => id).join(', ') ?? '(stays)';
+  return `${node.id} -- ${edge.eventType || 'always'} #${index}${guard} -> ${target}`;
+}
+
+/** Which transitions of a chart were taken by real actors. */
+export class Coverage {
+  private readonly edges: Map<AnyTransitionDefinition, string>;
+  private readonly taken = new Set<AnyTransitionDefinition>();
+
+  constructor(machine: AnyStateMachine) {
+    this.edges = edgesOf(machine);
+  }
+
+  readonly inspect = (event: InspectionEvent): void => {
+    if (event.type === '@xstate.microstep') for (const edge of event._transitions) this.taken.add(edge);
+  };
+
+  get size(): number {
+    return this.edges.size;
+  }
+
+  /** Names of the transitions that nobody took. */
+  get unwalked(): string[] {
+    return [...this.edges].filter(([edge]) => !this.taken.has(edge)).map(([, name]) => name);
+  }
+}
+
+/**
+ * Sends events to a real actor and, in lockstep, through the pure functions.
+ *
+ * @throws when the two differ in state, context or the actions asked for.
+ */
+export function walk<M extends AnyStateMachine>(
+  machine: M,
+  input: InputFrom<M>,
+  events: readonly EventFromLogic<M>[],
+  coverage?: Coverage,
+): Walk<M> {
+  let asked: Asked[] = [];
+  const actor = createActor(machine as AnyStateMachine, {
+    input,
+    inspect: (event) => {
+      coverage?.inspect(event);
+      if (event.type === '@xstate.action') asked.push(toAsked(event.action));
+    },
+  });
+  let [pure, actions] = initialTransition(machine as AnyStateMachine, input);
+  actor.start();
+  const steps: WalkStep<M>[] = [];
+  const note = (event: WalkStep<M>['event'], before: AnyMachineSnapshot | undefined) => {
+    const real = actor.getSnapshot();
+    const wanted = actions.map(toAsked);
+    if (!isDeepStrictEqual([real.value, real.context, asked], [pure.value, pure.context, wanted])) {
+      throw new Error(`The actor and the pure transition differ after ${JSON.stringify(event)}.`);
+    }
+    steps.push({ event, before, after: real, asked } as unknown as WalkStep<M>);
+    asked = [];
+  };
+  note({ type: 'xstate.init' }, undefined);
+  for (const event of events) {
+    const before = actor.getSnapshot();
+    actor.send(event);
+    [pure, actions] = transition(machine as AnyStateMachine, pure, event);
+    note(event, before);
+  }
+  return { steps, end: actor.getSnapshot() as SnapshotFrom<M> };
+}
+
+function toAsked({ type, params }: { type: string; params?: unknown }): Asked {
+  return { type, params: (params ?? {}) as Record<string, unknown> };
+}
+
+export interface Exploration<M extends AnyStateMachine> {
+  readonly input: InputFrom<M>;
+  /** What may happen in a state, events that the state should ignore included. */
+  readonly events: (snapshot: SnapshotFrom<M>) => readonly EventFromLogic<M>[];
+  /** What tells two snapshots apart; must be bounded. */
+  readonly key: (snapshot: SnapshotFrom<M>) => unknown;
+}
+
+/** Event sequences that take every (state, event, next state) once, none of them the beginning of another. */
+export function explore<M extends AnyStateMachine>(
+  machine: M,
+  { input, events, key }: Exploration<M>,
+): EventFromLogic<M>[][] {
+  const paths = getShortestPaths(machine as AnyStateMachine, {
+    input,
+    events: (snapshot) => (snapshot.status === 'active' ? events(snapshot as SnapshotFrom<M>) : []),
+    serializeState: (snapshot, event, before) =>
+      JSON.stringify([
+        before && key(before as SnapshotFrom<M>),
+        event ?? null,
+        key(snapshot as SnapshotFrom<M>),
+      ]),
+    limit: 200_000,
+  });
+  const sequences = paths.map(({ steps }) => steps.slice(1).map(({ event }) => event as EventFromLogic<M>));
+  return withoutPrefixes(sequences);
+}
+
+function withoutPrefixes<E>(sequences: E[][]): E[][] {
+  const text = (sequence: E[]) => sequence.map((event) => JSON.stringify(event));
+  const begun = new Set<string>();
+  for (const sequence of sequences) {
+    const parts = text(sequence);
+    for (let length = 0; length < parts.length; length++) begun.add(parts.slice(0, length).join());
+  }
+  return sequences.filter((sequence) => !begun.has(text(sequence).join()));
+}
+
+/** Whether a value is unchanged by a trip through JSON text. */
+export function isPlainJson(value: unknown): boolean {
+  return isDeepStrictEqual(JSON.parse(JSON.stringify(value)), value);
+}
