@@ -4,7 +4,7 @@ set -euo pipefail
 root="$(cd "$(dirname "$0")/.." && pwd)"
 dir="$(mktemp -d)"
 trap 'rm -rf "$dir"' EXIT
-tarball="$(cd "$root" && npm pack --silent --pack-destination "$dir")"
+tarball="$(cd "$root" && npm pack --silent --ignore-scripts --pack-destination "$dir")"
 cd "$dir"
 echo '{ "name": "consumer", "private": true, "type": "module" }' > package.json
 npm install --silent "./$tarball" typescript@5.9 @types/node@20 >/dev/null 2>&1
