@@ -11,7 +11,12 @@ step build;             npm run --silent build
 step "unused code";     npx knip
 step "charts' pages";   node scripts/machine-pages.mjs --check
 step "docs' snippets";  node scripts/check-snippets.mjs
-step "package";         npx publint --strict && npm pack --silent --ignore-scripts --pack-destination /tmp >/dev/null && npx attw "/tmp/troupe-$(node -p "require('./package.json').version").tgz" --profile esm-only
+step "package"
+npx publint --strict
+packed="$(mktemp -d)"
+npm pack --silent --ignore-scripts --pack-destination "$packed" >/dev/null
+npx attw "$packed"/*.tgz --profile esm-only
+rm -rf "$packed"
 step "packed install";  bash scripts/check-packed.sh
 step "leaks";           node --expose-gc bench/leaks.mjs
 step "tests with coverage, on XState's development build too"

@@ -51,8 +51,8 @@ type Op = (typeof OPS)[number] | 'quiet';
 
 /** A probe of an earlier half-open, still out while the next one is full. */
 const VOID_PROBE: Op[] = [
-  ...(['fail', 'fail', 'elapse', 'elapse', 'hold', 'fail', 'fail', 'elapse', 'elapse'] as const),
-  ...(['elapse', 'elapse', 'hold', 'hold', 'hold', 'ok', 'elapse', 'ok'] as const),
+  ...(['fail', 'fail', 'elapse', 'elapse', 'hold', 'ok', 'ok', 'fail', 'fail'] as const),
+  ...(['elapse', 'elapse', 'fail', 'ok', 'hold', 'fail'] as const),
 ];
 
 /** The real breaker and the oracle, side by side. */

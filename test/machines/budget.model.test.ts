@@ -55,6 +55,17 @@ describe('every transition of the budget chart', () => {
     }
   });
 
+  it('does not fill up again but by renewal', () => {
+    const order = ['within', 'warned', 'exhausted'];
+    for (const { steps } of walks) {
+      for (const { event, before, after } of steps) {
+        if (!before || event.type === 'renew') continue;
+        const [from, to] = [before.value.level, after.value.level].map((level) => order.indexOf(level));
+        expect(to).toBeGreaterThanOrEqual(from!);
+      }
+    }
+  });
+
   it('announces a warning exactly when it goes from within to warned', () => {
     for (const { steps } of walks) {
       for (const { before, after, asked } of steps) {
@@ -79,7 +90,7 @@ describe('the budget chart', () => {
 
   it('may be exhausted without a warning, and only a new period lifts that', () => {
     expect(go(exhaust).end.value.level).toBe('exhausted');
-    expect(go(exhaust, warn, exhaust, settleAll).end.value.level).toBe('exhausted');
+    expect(go(exhaust, warn, settleAll).end.value.level).toBe('exhausted');
     expect(go(exhaust, renew).end.value.level).toBe('within');
     expect(go(warn, renew).end.value.level).toBe('within');
   });

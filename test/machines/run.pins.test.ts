@@ -80,6 +80,8 @@ describe('before a call', () => {
     const next = after({ candidates: two }, refused('breaker_open'));
     expect(next.params('announceFallback')).toEqual([{ from: 'a', to: 'b', reason: 'breaker_open' }]);
     expect(next.context).toMatchObject({ candidate: 1, attempt: 0, refusal: null });
+    const called = after({ candidates: two }, granted, failed(1), granted);
+    expect(called.context).toMatchObject({ candidate: 1, attempt: 1, calls: 2 });
     const last = after({}, refused('breaker_open'));
     expect(last.value).toBe('failed');
     expect(last.end).toEqual({
@@ -237,6 +239,7 @@ describe('steps', () => {
     ['all', 2, 'running failed', 'failed'],
     ['first', 1, 'running partial', 'completed'],
     ['first', 1, 'failed running', null],
+    ['first', 1, 'failed completed', 'completed'],
     ['first', 1, 'failed failed', 'failed'],
     ['quorum', 2, 'completed completed running', 'completed'],
     ['quorum', 2, 'failed completed completed', 'partial'],

@@ -60,13 +60,18 @@ describe('slices', () => {
     const slices = new Slices(() => spent);
     const done: string[] = [];
     slices.run(() => (spent += 8));
-    slices.run(() => done.push('first'));
-    slices.run(() => done.push('second'));
+    for (const name of ['first', 'second', 'later']) {
+      slices.run(() => {
+        spent += 8;
+        done.push(name);
+      });
+    }
     expect(done).toEqual([]);
     await turn();
     slices.run(() => done.push('third'));
-    for (let turns = 0; turns < 5; turns++) await turn();
-    expect(done).toEqual(['first', 'second', 'third']);
+    expect(done).not.toContain('third');
+    for (let turns = 0; turns < 9; turns++) await turn();
+    expect(done).toEqual(['first', 'second', 'later', 'third']);
   });
 
   it('let a task add tasks', async () => {

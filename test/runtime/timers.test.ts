@@ -59,6 +59,22 @@ describe('timers', () => {
     );
   });
 
+  it('keep their order whichever of many are cleared', () => {
+    const times = fc.array(fc.tuple(fc.nat(1000), fc.boolean()), { minLength: 5, maxLength: 40 });
+    fc.assert(
+      fc.property(times, (given) => {
+        const { clock, timers } = rig();
+        const fired: number[] = [];
+        const all = given.map(([at]) => timers.set(at, () => fired.push(at)));
+        given.forEach(([, isCleared], index) => isCleared && timers.clear(all[index]!));
+        const kept = given.filter(([, isCleared]) => !isCleared).map(([at]) => at);
+        pass(clock, 1000);
+        expect(fired).toEqual(kept.toSorted((a, b) => a - b));
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
   it('hold one timer of the clock, and none when idle', () => {
     const { clock, timers } = rig();
     const all = [30, 10, 20].map((at) => timers.set(at, () => {}));

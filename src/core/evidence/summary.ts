@@ -1,0 +1,180 @@
+import type { JsonValue } from '../json.js';
+import { KrippendorffAlpha, semanticEntropy, type Agreement } from './agreement.js';
+import { isFreeText } from './answer-key.js';
+import { consensusOf } from './consensus.js';
+import { disagreementsOf, type Disagreement } from './disagreements.js';
+import type { DistanceOptions, Embed } from './distance.js';
+import { FeatureIndex } from './features.js';
+import type { Distribution } from './distributions.js';
+import { errorsOfVote, type FieldVote } from './field-vote.js';
+import { collectFieldVotes, distributionsOf, summarizeFields, type FieldSummary } from './fields.js';
+import { isObject } from './leaves.js';
+import { CutList, DEFAULT_BUNDLE_LIMITS, type BundleLimits, type Cut } from './limits.js';
+import type { Choice } from './poll.js';
+import { modePosterior, unionBound } from './posterior.js';
+import { pairwiseDistances, representativeOf } from './proximity.js';
+import { Tally, type Draw, type TallyOptions } from './tally.js';
+import type { EvidenceWarning } from './warning.js';
+
+/** What k answers support. Plain JSON; every list of replicates is in index order. */
+export type BundleSummary = {
+  /** What the replicates agree on, field by field for objects; null where they do not, or none is valid. */
+  consensus: JsonValue;
+  /** The whole answer that leads, always one that was given; null where none is valid. */
+  leader: JsonValue;
+  /**
+   * The given answer closest to all others, where no text, list or object has a majority. It is no consensus.
+   */
+  representative?: JsonValue;
+  /** True where the consensus is an object that nobody gave. */
+  composite: boolean;
+  /** Sorted by path. */
+  disagreements: Disagreement[];
+  /**
+   * Posterior probability that what leads is the mode of the model's answers: for an object the union bound
+   * over its fields, never below 0. Null where none is valid. It is never a probability of being true.
+   */
+  confidence: number | null;
+  confidenceKind: 'mode-posterior';
+  /** Each field by JSON Pointer; the empty string for an answer that is no object. */
+  fields: Record<string, FieldSummary>;
+  /** Between the replicates in index order, the first 64 at most; null where one of the two is invalid. */
+  pairwiseDistance: (number | null)[][];
+  /** Numeric fields by JSON Pointer. */
+  distributions: Record<string, Distribution>;
+  agreement: Agreement;
+  warnings: EvidenceWarning[];
+  /** True where any list was cut to the limits; counts and confidence never are. */
+  truncated: boolean;
+  /** What was cut, where anything was. */
+  truncationInfo?: Cut[];
+};
+
+export type SummaryOptions = {
+  limits?: Partial<BundleLimits>;
+  /** Vectors for distances; the default is Jaccard distances of words and leaves. */
+  embed?: Embed;
+  /** The answer the stopping rule reports; the default is the tally's leader. */
+  leader?: Choice | null;
+};
+
+/** The summary of a tally, at once. */
+export function summarize(tally: Tally, options: SummaryOptions = {}): BundleSummary {
+  const slices = summarySlices(tally, options);
+  for (;;) {
+    const slice = slices.next();
+    if (slice.done) return slice.value;
+  }
+}
+
+/** The summary of replicates in any order, at once. */
+export function summarizeReplicates(
+  replicates: readonly Draw[],
+  options: TallyOptions & SummaryOptions = {},
+): BundleSummary {
+  const tally = new Tally(options);
+  for (const replicate of [...replicates].sort((a, b) => a.index - b.index)) tally.add(replicate);
+  return summarize(tally, options);
+}
+
+/**
+ * The summary of a tally in slices, for a caller that must not block: it yields after every few milliseconds
+ * of work at most (with answers up to 64 KiB), mostly far more often, so that the caller looks at its clock
+ * at each yield and gives way when it is time. The tally must not change meanwhile.
+ */
+export function* summarySlices(tally: Tally, options: SummaryOptions = {}): Generator<void, BundleSummary> {
+  const limits = { ...DEFAULT_BUNDLE_LIMITS, ...options.limits };
+  const { embed } = options;
+  const distance = {
+    features: new FeatureIndex(tally.sets),
+    warnings: tally.warningLog,
+    ...(embed && { embed }),
+  };
+  const cuts = new CutList();
+
+  const votes = yield* collectFieldVotes(tally);
+  const consensus = consensusOf(votes);
+  yield;
+  const representative = yield* wholeRepresentative(tally, distance);
+  const disagreements = yield* disagreementsOf(votes, tally.answers, limits, cuts);
+  const fields = yield* summarizeFields(votes, limits, cuts, distance);
+  const distributions = yield* distributionsOf(votes, limits, cuts);
+  const pairwiseDistance = yield* pairwiseDistances(tally, limits, cuts, distance);
+  const agreement = yield* agreementOf(votes, tally);
+  const leader = options.leader ?? tally.leader;
+  return {
+    consensus,
+    leader: leader?.value ?? null,
+    ...(representative !== undefined && { representative }),
+    composite: isObject(consensus) && !tally.has(consensus),
+    disagreements,
+    confidence: leader === null ? null : unionBound(votes.flatMap(errorsOfVote)),
+    confidenceKind: 'mode-posterior',
+    fields,
+    pairwiseDistance,
+    distributions,
+    agreement,
+    warnings: tally.warnings,
+    truncated: cuts.cuts.length > 0,
+    ...(cuts.cuts.length > 0 && { truncationInfo: cuts.cuts }),
+  };
+}
+
+/** What can be said at any time without looking at the answers again. */
+export type PartialSummary = {
+  /** Replicates settled, invalid ones included. */
+  n: number;
+  valid: number;
+  /** Independent valid answers. */
+  votes: number;
+  /** Different answers among them. */
+  distinct: number;
+  leader: JsonValue;
+  leaderVotes: number;
+  runnerUpVotes: number;
+  /** Posterior probability that the leader is the mode of whole answers; null before the first vote. */
+  confidence: number | null;
+  confidenceKind: 'mode-posterior';
+};
+
+/**
+ * The state of a running bundle, in constant time. Its confidence is that of whole answers, not of fields.
+ */
+export function partialSummary(tally: Tally): PartialSummary {
+  const { n, valid, votes, leader, leaderVotes, runnerUpVotes } = tally;
+  return {
+    n,
+    valid,
+    votes,
+    distinct: tally.poll.choices.length,
+    leader: leader?.value ?? null,
+    leaderVotes,
+    runnerUpVotes,
+    confidence: leader === null ? null : modePosterior(leaderVotes, runnerUpVotes),
+    confidenceKind: 'mode-posterior',
+  };
+}
+
+function* wholeRepresentative(
+  tally: Tally,
+  options: DistanceOptions,
+): Generator<void, JsonValue | undefined> {
+  const { leader } = tally;
+  if (leader === null || leader.votes * 2 > tally.votes) return undefined;
+  const isCompound = typeof leader.value === 'object' && leader.value !== null;
+  if (!isCompound && !isFreeText(leader.value)) return undefined;
+  const candidates = tally.answers.map(({ key, value, voters }) => ({ key, value, votes: voters.length }));
+  return yield* representativeOf(candidates, options);
+}
+
+function* agreementOf(votes: readonly FieldVote[], tally: Tally): Generator<void, Agreement> {
+  const alpha = new KrippendorffAlpha();
+  for (const vote of votes) {
+    for (const { sides } of [vote, ...vote.members]) {
+      alpha.addUnit(sides.map((side): [string, number] => [side.key, side.votes]));
+    }
+    yield;
+  }
+  const entropy = semanticEntropy(tally.poll.choices.map((choice) => choice.votes));
+  return { krippendorffAlpha: alpha.value, semanticEntropy: entropy };
+}
