@@ -134,7 +134,10 @@ export abstract class Tool<Req = JsonValue, Res = unknown, Opts = JsonObject> {
    */
   estimate?(request: Req, options: Opts): Estimate | undefined;
 
-  /** Makes one call. Throwing is fine: the error is classified by its structured fields. */
+  /**
+   * Makes one call. Throwing is fine: the error is classified by its structured fields, and its `usage`, if it has one,
+   * is what the failed call counts as.
+   */
   abstract execute(
     request: Req,
     options: Opts,
