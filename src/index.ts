@@ -1,6 +1,7 @@
 /** The door `troupe`. */
 export { Troupe, defaultTroupe } from './troupe.js';
-export type { BreakerControl, ToolDescription, TroupeOptions } from './troupe.js';
+export type { BreakerControl, ToolDescription } from './troupe.js';
+export type { TroupeOptions } from './troupe-options.js';
 export { Orchestrator, ReliableOrchestrator } from './orchestrator.js';
 export type { NamedArguments, ReliableOptions, ToolArguments, UntypedArguments } from './orchestrator.js';
 export type { Run, RunSnapshot } from './runtime/run-handle.js';

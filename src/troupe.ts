@@ -1,40 +1,17 @@
-import type { PoolOptions, ReliabilityOptions, SharedReliabilityOptions } from './core/reliability.js';
-import { parsePools, parseReliability } from './core/reliability.js';
 import { InvalidOptionsError, ToolRegistrationError, TroupeClosedError } from './core/errors.js';
 import type { BreakerState, TroupeEvent } from './core/events.js';
-import type { Clock, Logger, Random, Store } from './core/ports.js';
-import { isStandardSchema } from './core/schema.js';
-import { isTool, providerOf, type AnyTool } from './core/tool.js';
+import { parsePools, parseReliability, type ReliabilityOptions } from './core/reliability.js';
+import { providerOf, type AnyTool } from './core/tool.js';
 import { parseSnapshot, type BreakerSnapshot } from './runtime/breaker-snapshot.js';
 import { systemClock } from './runtime/clock.js';
-import { Host, type Inspector } from './runtime/host.js';
+import { consoleLogger, containInspector, containLogger, unitInterval } from './runtime/containment.js';
+import { Host } from './runtime/host.js';
 import { idMaker } from './runtime/ids.js';
 import { memoryStore } from './runtime/memory-store.js';
 import { Providers } from './runtime/providers.js';
 import { Timers } from './runtime/timers.js';
 import { TroupeEvents } from './runtime/troupe-events.js';
-
-export interface TroupeOptions<Tools extends readonly AnyTool[] = readonly AnyTool[]> {
-  /** Registered at once; their names and types are then known to `run()`. */
-  tools?: Tools;
-  /** Where idempotency records live. Default: `memoryStore()`. */
-  store?: Store;
-  /** Default: the system's monotonic time. */
-  clock?: Clock;
-  /** Numbers in [0, 1) for jitter and ids. Default: `Math.random`, and ids from the system's random source. */
-  random?: Random;
-  /** Sees every transition of every chart. What it throws is contained. */
-  inspect?: Inspector;
-  /** By provider: how many calls at a time. Default: no limit. */
-  pools?: Record<string, PoolOptions>;
-  reliability?: ReliabilityOptions;
-  /** Default: warnings and errors go to the console. */
-  logger?: Logger;
-  /** Largest output of a run, in bytes of JSON. Default 1048576 (1 MiB). */
-  maxOutputBytes?: number;
-  /** Runs in flight; more are refused with `OverloadedError`. Default: no limit. */
-  maxRuns?: number;
-}
+import { checkOptions, checkTool, sharedPart, type TroupeOptions } from './troupe-options.js';
 
 /** A tool as `listTools` describes it. */
 export interface ToolDescription {
@@ -59,7 +36,6 @@ export interface BreakerControl {
   reset(): void;
 }
 
-const NAME = /^[A-Za-z0-9_./:-]{1,128}$/;
 const hosts = new WeakMap<Troupe<any>, Host>();
 
 /** The wiring of a Troupe, for the orchestrators of this package. */
@@ -253,133 +229,3 @@ export function defaultTroupe(): Troupe {
   if (shared === undefined || shared.isClosed) shared = new Troupe();
   return shared;
 }
-
-function checkTool(tool: unknown): asserts tool is AnyTool {
-  if (!isTool(tool)) {
-    throw new ToolRegistrationError('registerTool() takes a Tool. Extend `Tool`, or use `defineTool`.');
-  }
-  const { name } = tool as { name: unknown };
-  if (typeof name !== 'string' || !NAME.test(name)) {
-    throw new ToolRegistrationError(
-      `The tool's \`name\` must be 1 to 128 letters, digits, "_", "-", ".", "/" or ":", got ${typeof name === 'string' ? JSON.stringify(name) : String(name)}.`,
-    );
-  }
-  if (typeof tool.execute !== 'function')
-    throw new ToolRegistrationError(`The tool "${name}" has no \`execute\`.`);
-  for (const side of ['input', 'output'] as const) {
-    if (tool[side] !== undefined && !isStandardSchema(tool[side])) {
-      throw new ToolRegistrationError(
-        `The \`${side}\` of tool "${name}" is no Standard Schema (zod, valibot, arktype, ...).`,
-      );
-    }
-  }
-}
-
-const OPTIONS: ReadonlySet<string> = new Set<keyof TroupeOptions>([
-  'tools',
-  'store',
-  'clock',
-  'random',
-  'inspect',
-  'pools',
-  'reliability',
-  'logger',
-  'maxOutputBytes',
-  'maxRuns',
-]);
-
-function checkOptions(options: TroupeOptions<readonly AnyTool[]>): void {
-  if (typeof options !== 'object' || options === null)
-    throw new InvalidOptionsError('new Troupe() takes an object.');
-  for (const key of Object.keys(options)) {
-    if (!OPTIONS.has(key))
-      throw new InvalidOptionsError(`Unknown option \`${key}\`. A Troupe takes ${[...OPTIONS].join(', ')}.`);
-  }
-  for (const name of ['maxOutputBytes', 'maxRuns'] as const) {
-    const value = options[name];
-    if (value !== undefined && !(Number.isInteger(value) && value >= 1)) {
-      throw new InvalidOptionsError(
-        `Option \`${name}\` must be a whole number of at least 1, got ${String(value)}.`,
-      );
-    }
-  }
-  requireMethods('clock', options.clock, ['now', 'setTimeout', 'clearTimeout']);
-  requireMethods('store', options.store, ['claim', 'renew', 'complete', 'release']);
-  requireMethods('logger', options.logger, ['debug', 'info', 'warn', 'error']);
-  if (options.tools !== undefined && !Array.isArray(options.tools)) {
-    throw new InvalidOptionsError(`Option \`tools\` must be a list of tools, got ${String(options.tools)}.`);
-  }
-  const { inspect } = options as { inspect?: unknown };
-  if (inspect !== undefined && typeof inspect !== 'function') {
-    if (inspect === null || typeof inspect !== 'object') {
-      throw new InvalidOptionsError(
-        `Option \`inspect\` must be a function or an observer, got ${String(inspect)}.`,
-      );
-    }
-    requireMethods('inspect', inspect, ['next']);
-  }
-  if (options.random !== undefined && typeof options.random !== 'function') {
-    throw new InvalidOptionsError('Option `random` must be a function that gives numbers in [0, 1).');
-  }
-}
-
-function requireMethods(name: string, value: unknown, methods: readonly string[]): void {
-  if (value === undefined) return;
-  const missing = methods.filter(
-    (method) => typeof (value as Record<string, unknown> | null)?.[method] !== 'function',
-  );
-  if (missing.length > 0)
-    throw new InvalidOptionsError(`Option \`${name}\` must have the method ${missing.join(', ')}.`);
-}
-
-/** Functions in it are compared by their text: they come from the same lines of code, or they differ. */
-function sharedPart({ breaker, retryBudget, providers }: ReliabilityOptions): string {
-  const part: SharedReliabilityOptions & Pick<ReliabilityOptions, 'providers'> = {};
-  if (breaker !== undefined) part.breaker = breaker;
-  if (retryBudget !== undefined) part.retryBudget = retryBudget;
-  if (providers !== undefined) part.providers = providers;
-  return JSON.stringify(part, (_key, value: unknown) =>
-    typeof value === 'function' ? String(value) : value,
-  );
-}
-
-/** XState lets an inspector's exception into `send()`: never here. */
-function containInspector(inspect: Inspector, logger: Logger): Inspector {
-  const observe = typeof inspect === 'function' ? inspect : (inspect.next?.bind(inspect) ?? (() => {}));
-  let hasFailed = false;
-  return (event) => {
-    try {
-      observe(event);
-    } catch (error) {
-      if (!hasFailed)
-        logger.warn('The inspector threw; its errors are ignored from now on.', { error: String(error) });
-      hasFailed = true;
-    }
-  };
-}
-
-/** A logger that throws must not harm what it is told of. */
-function containLogger(logger: Logger): Logger {
-  const contain =
-    (level: keyof Logger): Logger[typeof level] =>
-    (message, fields) => {
-      try {
-        logger[level](message, fields);
-      } catch {
-        // There is nobody left to tell.
-      }
-    };
-  return { debug: contain('debug'), info: contain('info'), warn: contain('warn'), error: contain('error') };
-}
-
-/** A draw that is no number in [0, 1) must not become a delay. */
-function unitInterval(draw: number): number {
-  return draw >= 0 && draw < 1 ? draw : Math.random();
-}
-
-const consoleLogger: Logger = {
-  debug: () => {},
-  info: () => {},
-  warn: (message, fields) => console.warn(`[troupe] ${message}`, fields ?? ''),
-  error: (message, fields) => console.error(`[troupe] ${message}`, fields ?? ''),
-};

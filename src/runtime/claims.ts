@@ -1,6 +1,9 @@
 import { createHash } from 'node:crypto';
 import { callStore } from '../actors/store-call.js';
-import { ConflictError, describeError } from '../core/errors.js';
+import { ConflictError, describeError, InvalidOptionsError } from '../core/errors.js';
+import { isThenable } from '../core/ports.js';
+import { checkSchema } from '../core/schema.js';
+import type { AnyTool } from '../core/tool.js';
 import { canonicalJson, type JsonValue } from '../core/json.js';
 import type { OrchestrationOutput } from '../core/output.js';
 import { LEASE_MS } from './effects.js';
@@ -117,4 +120,24 @@ export function fingerprintOf(parts: {
   readonly toolOptions: JsonValue;
 }): string {
   return createHash('sha256').update(canonicalJson(parts)).digest('hex');
+}
+
+/** Whether a run belongs to a call of an execution, or of one nested in it. */
+export function isWithin(outer: Execution | undefined, x: Execution): boolean {
+  for (let at = outer?.root; at !== undefined; at = at.spec.outer?.root) if (at === x) return true;
+  return false;
+}
+
+export function ownKey(key: string): InvalidOptionsError {
+  return new InvalidOptionsError(
+    `The nested run uses the idempotency key "${key}" of the run it is part of, and would wait for itself. ` +
+      'Give it another, or none: then it gets one that is stable across attempts.',
+  );
+}
+
+/** A text and the object it stands for are the same request, unless the tool takes texts. */
+export function sameRequest(tool: AnyTool | undefined, request: JsonValue): JsonValue {
+  if (typeof request !== 'string') return request;
+  const checked = tool?.input && checkSchema(tool.input, request);
+  return checked && (isThenable(checked) || checked.ok) ? request : { query: request };
 }

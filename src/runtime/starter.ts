@@ -1,15 +1,8 @@
 import { AsyncResource } from 'node:async_hooks';
 import { parseRunOptions, type RunConfig } from '../core/config.js';
 import { type RetryOptions } from '../core/reliability.js';
-import {
-  BudgetExceeded,
-  InvalidOptionsError,
-  OverloadedError,
-  type OrchestratorError,
-} from '../core/errors.js';
+import { BudgetExceeded, OverloadedError, type OrchestratorError } from '../core/errors.js';
 import type { RunEvent, RunEventBody } from '../core/events.js';
-import { isThenable } from '../core/ports.js';
-import { checkSchema } from '../core/schema.js';
 import type { Account } from '../core/budget.js';
 import type { JsonObject, JsonValue } from '../core/json.js';
 import type { OrchestrationOutput, RunStatus } from '../core/output.js';
@@ -17,12 +10,13 @@ import type { PlannedTool } from '../core/planning/plan.js';
 import type { Planner } from '../core/planning/planner.js';
 import type { AnyTool } from '../core/tool.js';
 import type { RunContext } from '../machines/run.js';
-import { fingerprintOf } from './claims.js';
+import { fingerprintOf, isWithin, ownKey, sameRequest } from './claims.js';
 import { Execution } from './execution.js';
 import type { Host } from './host.js';
 import { emptyOutcome, outcomeFor, replayedOutcome, terminalEvent, type Outcome } from './outcome.js';
 import { Participant } from './participant.js';
-import type { Run, RunSnapshot } from './run-handle.js';
+import type { Run } from './run-handle.js';
+import { snapshotOf } from './run-snapshot.js';
 import { onAbort } from './signals.js';
 import { Slices } from './slices.js';
 
@@ -78,7 +72,7 @@ export class Starter {
     }
     const participant = this.participant(given);
     this.active.add(participant);
-    const state: RunState = { execution: undefined, last: undefined };
+    const state: RunState = { execution: undefined };
     const leave = (kind: 'cancelled' | 'timed_out', reason?: unknown) =>
       this.leave(participant, state, given, kind, reason);
     if (participant.deadlineAt !== null) {
@@ -97,7 +91,7 @@ export class Starter {
   rejected(error: OrchestratorError): Run {
     const participant = this.participant({ config: parseRunOptions(undefined) });
     participant.end(undefined, { error });
-    return this.handle(participant, { execution: undefined, last: undefined }, () => {});
+    return this.handle(participant, { execution: undefined }, () => {});
   }
 
   cancelAll(reason: unknown): void {
@@ -291,27 +285,6 @@ type Scoped = StartRequest & { readonly scope: AsyncResource };
 
 interface RunState {
   execution: Execution | undefined;
-  last: RunSnapshot | undefined;
-}
-
-/** Whether a run belongs to a call of an execution, or of one nested in it. */
-function isWithin(outer: Execution | undefined, x: Execution): boolean {
-  for (let at = outer?.root; at !== undefined; at = at.spec.outer?.root) if (at === x) return true;
-  return false;
-}
-
-function ownKey(key: string): InvalidOptionsError {
-  return new InvalidOptionsError(
-    `The nested run uses the idempotency key "${key}" of the run it is part of, and would wait for itself. ` +
-      'Give it another, or none: then it gets one that is stable across attempts.',
-  );
-}
-
-/** A text and the object it stands for are the same request, unless the tool takes texts. */
-function sameRequest(tool: AnyTool | undefined, request: JsonValue): JsonValue {
-  if (typeof request !== 'string') return request;
-  const checked = tool?.input && checkSchema(tool.input, request);
-  return checked && (isThenable(checked) || checked.ok) ? request : { query: request };
 }
 
 function replayedStart(stored: JsonValue): RunEventBody {
@@ -321,36 +294,4 @@ function replayedStart(stored: JsonValue): RunEventBody {
 
 function callsOf(x: Execution) {
   return [x, ...x.steps.flatMap((step) => step.execution ?? [])].flatMap((each) => [...each.calls.values()]);
-}
-
-function snapshotOf(host: Host, participant: Participant, x: Execution | undefined): RunSnapshot {
-  const snapshot = x?.actor?.getSnapshot();
-  const context = snapshot?.context;
-  const wakeAt = context?.wakeAt ?? null;
-  return {
-    runId: participant.runId,
-    traceId: participant.traceId,
-    state: snapshot ? statePath(snapshot.value) : 'starting',
-    tool: context?.candidates[context.candidate]?.tool ?? null,
-    attempts: x?.attempts ?? 0,
-    usage: {
-      ...(x?.usage ?? {
-        inputTokens: 0,
-        outputTokens: 0,
-        totalTokens: 0,
-        costUsd: 0,
-        calls: 0,
-        estimated: false,
-      }),
-    },
-    elapsedMs: Math.max(0, Math.round(host.now() - participant.startedAt)),
-    wakeAt: wakeAt === null ? null : Math.round(wakeAt),
-  };
-}
-
-/** `{ attempting: { awaiting: 'slot' } }` as `attempting.awaiting.slot`. */
-function statePath(value: unknown): string {
-  if (typeof value === 'string') return value;
-  const [key, inner] = Object.entries(value as Record<string, unknown>)[0] ?? ['', ''];
-  return inner === '' ? key : `${key}.${statePath(inner)}`;
 }

@@ -1,4 +1,5 @@
-import { Troupe, type TroupeOptions } from '../troupe.js';
+import { Troupe } from '../troupe.js';
+import type { TroupeOptions } from '../troupe-options.js';
 import type { AnyTool } from '../core/tool.js';
 import { seededRandom } from './seeded-random.js';
 import { VirtualClock } from './virtual-clock.js';
