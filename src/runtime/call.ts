@@ -84,7 +84,7 @@ export class Call {
     const { x, tool, grant, options } = this;
     x.root.attempts += 1;
     if (x.root !== x) x.attempts += 1;
-    x.noteCalled(tool.name);
+    x.noteCalled(tool);
     x.emit({
       type: 'tool_started',
       toolName: tool.name,

@@ -225,9 +225,11 @@ function armTimer(host: Host, x: Execution, params: TimerParams): void {
 
 function fire(host: Host, x: Execution, timer: TimerParams['timer']): void {
   if (timer !== 'attempt') return x.send({ type: `timer.${timer}` });
-  const call = [...x.calls.values()].find((running) => !running.isSettled);
-  if (call)
-    x.send({ type: 'timer.attempt', failure: host.judging.timedOut(x, call), committed: call.isCommitted });
+  const running = [...x.calls.values()].filter((call) => !call.isSettled);
+  const [call] = running;
+  if (!call) return;
+  const committed = running.some((each) => each.isCommitted);
+  x.send({ type: 'timer.attempt', failure: host.judging.timedOut(x, call), committed });
 }
 
 function disarm(host: Host, x: Execution, timer: TimerParams['timer']): void {

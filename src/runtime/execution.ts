@@ -63,6 +63,7 @@ export class Execution {
   readonly calls = new Map<number, Call>();
   readonly timers = new Map<string, Timer>();
   readonly warnings: string[] = [];
+  lastCalled: AnyTool | undefined;
   /** Tools called, one entry a tool. */
   readonly path: string[] = [];
   readonly steps: StepSlot[] = [];
@@ -158,8 +159,11 @@ export class Execution {
     if (this.root !== this) this.root.usage = addUsage(this.root.usage, usage);
   }
 
-  noteCalled(tool: string): void {
-    for (const { path } of new Set([this, this.root])) if (path.at(-1) !== tool) path.push(tool);
+  noteCalled(tool: AnyTool): void {
+    for (const x of new Set<Execution>([this, this.root])) {
+      x.lastCalled = tool;
+      if (x.path.at(-1) !== tool.name) x.path.push(tool.name);
+    }
   }
 
   /** Budgets with limits of their own, the shared one included. */

@@ -8,5 +8,6 @@ export function idMaker(random: Random | undefined): () => string {
     Math.floor(random() * 0x1_0000_0000)
       .toString(16)
       .padStart(8, '0');
-  return () => word() + word() + word() + word();
+  // All zeros would be no valid trace id.
+  return () => (word() + word() + word() + word()).replace(/^0{32}$/, `${'0'.repeat(31)}1`);
 }

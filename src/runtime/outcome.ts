@@ -136,11 +136,11 @@ function parallelContent(x: Execution, policy: string): JsonValue {
 /** @param isListed the content lists the branches with what they answered: once is enough. */
 function metadataOf(participant: Participant, x: Execution, isListed: boolean): OutputMetadata {
   const { answer, path } = x;
+  const tool = answer?.tool ?? x.lastCalled;
   const { requestId, config } = participant;
-  const toolName = answer?.tool.name ?? path.at(-1) ?? null;
   return {
-    toolName,
-    toolVersion: answer ? (answer.tool.version ?? '1.0.0') : null,
+    toolName: tool?.name ?? null,
+    toolVersion: tool ? (tool.version ?? '1.0.0') : null,
     requestId,
     attempts: x.attempts,
     path: [...path],

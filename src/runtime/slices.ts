@@ -12,17 +12,29 @@ export class Slices {
   private isScheduled = false;
 
   /** @param now the Troupe's clock: on a virtual one no time passes in a turn, and nothing is put off. */
-  constructor(private readonly now: () => number = () => performance.now()) {}
+  constructor(
+    private readonly now: () => number = () => performance.now(),
+    private readonly failed: (error: unknown) => void = () => {},
+  ) {}
 
   run(task: () => void): void {
     if (this.isEmpty && this.spentMs < SLICE_MS) {
       const start = this.now();
-      task();
+      this.attempt(task);
       this.spentMs += this.now() - start;
     } else {
       this.queue.push(task);
     }
     this.schedule();
+  }
+
+  /** One task that throws must not hold up the others. */
+  private attempt(task: () => void): void {
+    try {
+      task();
+    } catch (error) {
+      this.failed(error);
+    }
   }
 
   private get isEmpty(): boolean {
@@ -38,7 +50,7 @@ export class Slices {
   private async turn(): Promise<void> {
     const start = this.now();
     while (!this.isEmpty && this.now() - start < SLICE_MS) {
-      this.queue[this.next++]!();
+      this.attempt(this.queue[this.next++]!);
       // What the task set off goes first, so that its time is counted too.
       await Promise.resolve();
     }

@@ -57,7 +57,10 @@ export class Starter {
     private readonly host: Host,
     private readonly maxRuns: number,
   ) {
-    this.slices = new Slices(() => host.now());
+    this.slices = new Slices(
+      () => host.now(),
+      (error) => host.internalFault('A run could not be cancelled.', error),
+    );
   }
 
   start(given: StartRequest): Run {

@@ -88,6 +88,23 @@ describe('a pool', () => {
     expect([pool.active, pool.waiting]).toEqual([0, 0]);
   });
 
+  it('lets nobody overtake who waits, not even one who asks inside a grant', () => {
+    const { pool } = rig({ size: 1 });
+    const order: string[] = [];
+    pool.acquire(nothing, nothing);
+    pool.acquire(() => {
+      order.push('a');
+      pool.release();
+      const again = pool.acquire(() => order.push('again'), nothing);
+      expect(again.kind).toBe('wait');
+    }, nothing);
+    pool.acquire(() => order.push('b'), nothing);
+    pool.release();
+    expect(order).toEqual(['a', 'b']);
+    pool.release();
+    expect(order).toEqual(['a', 'b', 'again']);
+  });
+
   it('takes a waiter out that was cancelled, also twice, also after its grant', () => {
     const { pool } = rig({ size: 1 });
     let granted = 0;
