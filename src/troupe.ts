@@ -135,6 +135,7 @@ export class Troupe<const Tools extends readonly AnyTool[] = readonly AnyTool[]>
     }
     const shared = hostOf(this).providers.get(provider);
     const { breaker } = shared;
+    breaker.isHandled = true;
     return {
       get state() {
         return breaker.state;

@@ -1,4 +1,4 @@
-import { toJson, NotJson, type JsonObject, type JsonValue } from '../core/json.js';
+import { toJson, NotJson, type JsonLimits, type JsonObject, type JsonValue } from '../core/json.js';
 import { isThenable, type Awaitable } from '../core/ports.js';
 import { field } from '../core/retry-after.js';
 import { checkSchema, type Checked } from '../core/schema.js';
@@ -90,7 +90,7 @@ function receive(input: ToolCallInput, returned: unknown): Awaitable<ToolCallOut
   const answered: ToolCallOutcome = { kind: 'answered', content, usage, metadata, warnings };
   const checked = checkSchema(input.tool.output, content);
   const judge = (known: Checked): ToolCallOutcome =>
-    known.ok ? withValue(answered, known.value, content) : invalid(known.problem, usage);
+    known.ok ? withValue(answered, known.value, content, limits) : invalid(known.problem, usage);
   return isThenable(checked) ? checked.then(judge) : judge(checked);
 }
 
@@ -99,12 +99,13 @@ function withValue(
   answered: ToolCallOutcome & { kind: 'answered' },
   value: unknown,
   content: JsonValue,
+  limits: JsonLimits,
 ): ToolCallOutcome {
   if (value === content) return answered;
   try {
-    return { ...answered, content: toJson(value, { maxDepth: 1000, maxBytes: Infinity }).value };
+    return { ...answered, content: toJson(value, limits).value };
   } catch (error) {
-    return invalid(`the schema gave what is no JSON (${(error as Error).message})`, answered.usage);
+    return invalid(`what the schema gave is not usable: ${(error as Error).message}`, answered.usage);
   }
 }
 

@@ -11,6 +11,10 @@ export class Allowance implements Account {
   private ownCharged: Amount = NOTHING;
   private nestedHeld: Amount = NOTHING;
   private nestedUsed: Amount = NOTHING;
+  private nestedBlocked: Amount = NOTHING;
+  /** Nested runs, at any depth, that wait for a reservation. */
+  private waitingBelow = 0;
+  private reportedBlocked: Amount = NOTHING;
   private settled = false;
   private readonly waiters = new Set<() => void>();
 
@@ -66,12 +70,14 @@ export class Allowance implements Account {
     return { tokens: free.tokens + beyond.tokens, costUsd: free.costUsd + beyond.costUsd };
   }
 
+  /** Siblings that wait themselves are not waited for: two that each hold part would wait for ever. */
   shortage(need: Amount, now: number, own: Amount = NOTHING): Shortage | null {
     const missing = this.missing(need);
     const short = missing === NOTHING ? null : firstShortage(this.accounts, missing, now, this.held);
     if (short === null) return null;
     // Siblings of the nested run hold part of this allowance, and may give it back.
-    const siblings = unitOf(sum(this.nestedHeld, negate(own)), short.resource) > 0;
+    const held = sum(this.nestedHeld, negate(sum(own, this.nestedBlocked)));
+    const siblings = unitOf(held, short.resource) > 1e-12;
     return siblings ? { ...short, mayPass: true } : short;
   }
 
@@ -87,13 +93,41 @@ export class Allowance implements Account {
     this.wake();
   }
 
+  block(held: Amount): void {
+    this.nestedBlocked = sum(this.nestedBlocked, held);
+    this.blockOwn();
+  }
+
+  unblock(held: Amount): void {
+    this.nestedBlocked = atLeastZero(sum(this.nestedBlocked, negate(held)));
+    this.unblockOwn();
+  }
+
   whenFreed(fn: () => void): () => void {
     this.waiters.add(fn);
+    this.blockOwn();
     const stops = this.accounts.map((account) => account.whenFreed(fn));
+    let isWaiting = true;
     return () => {
+      if (!isWaiting) return;
+      isWaiting = false;
       this.waiters.delete(fn);
+      this.unblockOwn();
       for (const stop of stops) stop();
     };
+  }
+
+  private blockOwn(): void {
+    this.waitingBelow += 1;
+    if (this.waitingBelow > 1) return;
+    this.reportedBlocked = this.held;
+    for (const account of this.accounts) account.block(this.held);
+  }
+
+  private unblockOwn(): void {
+    this.waitingBelow -= 1;
+    if (this.waitingBelow > 0) return;
+    for (const account of this.accounts) account.unblock(this.reportedBlocked);
   }
 
   private free(): Amount {
@@ -137,7 +171,7 @@ export function firstShortage(
   accounts: readonly Account[],
   need: Amount,
   now: number,
-  own: Amount = NOTHING,
+  own?: Amount,
 ): Shortage | null {
   let found: Shortage | null = null;
   for (const account of accounts) {

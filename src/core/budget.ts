@@ -47,6 +47,9 @@ export interface Account {
   take(need: Amount, now: number): void;
   /** Turns a reservation into what was used. */
   settle(reserved: Amount, used: Amount): void;
+  /** A holder waits itself: until it is unblocked, nobody may wait for what it holds. */
+  block(held: Amount): void;
+  unblock(held: Amount): void;
   /** Calls `fn` once, when something was given back. Returns how to stop waiting. */
   whenFreed(fn: () => void): () => void;
 }
@@ -63,6 +66,7 @@ export class Budget implements Account {
   readonly per: BudgetPeriod | undefined;
   private used: Amount = NOTHING;
   private held: Amount = NOTHING;
+  private blocked: Amount = NOTHING;
   private period: number | undefined;
   private readonly waiters = new Set<() => void>();
 
@@ -117,25 +121,29 @@ export class Budget implements Account {
     };
   }
 
-  shortage(need: Amount, now: number, own: Amount = NOTHING): Shortage | null {
+  shortage(need: Amount, now: number, own?: Amount): Shortage | null {
     const room = this.room(now);
     const { tokens, costUsd } = this.limits;
-    // With nothing left even a free call is refused: a budget that is spent stays spent.
-    if (tokens !== undefined && (need.tokens > room.tokens || room.tokens <= 0)) {
+    // With nothing left even a free call is refused: a budget that is spent stays spent. One who holds part of it
+    // already asks only for what is missing.
+    const isFirst = own === undefined;
+    const { tokens: ownTokens, costUsd: ownCost } = own ?? NOTHING;
+    const blocked = this.blocked;
+    if (tokens !== undefined && (need.tokens > room.tokens || (isFirst && room.tokens <= 0))) {
       return judge(
         'tokens',
         tokens,
-        this.used.tokens + own.tokens,
-        this.held.tokens - own.tokens,
+        this.used.tokens + ownTokens,
+        this.held.tokens - ownTokens - blocked.tokens,
         need.tokens,
       );
     }
-    if (costUsd !== undefined && (need.costUsd > room.costUsd || room.costUsd <= 0)) {
+    if (costUsd !== undefined && (need.costUsd > room.costUsd || (isFirst && room.costUsd <= 0))) {
       return judge(
         'cost',
         costUsd,
-        this.used.costUsd + own.costUsd,
-        this.held.costUsd - own.costUsd,
+        this.used.costUsd + ownCost,
+        this.held.costUsd - ownCost - blocked.costUsd,
         need.costUsd,
       );
     }
@@ -151,6 +159,14 @@ export class Budget implements Account {
     this.held = atLeastZero(sum(this.held, negate(reserved)));
     this.used = sum(this.used, used);
     this.wake();
+  }
+
+  block(held: Amount): void {
+    this.blocked = sum(this.blocked, held);
+  }
+
+  unblock(held: Amount): void {
+    this.blocked = atLeastZero(sum(this.blocked, negate(held)));
   }
 
   whenFreed(fn: () => void): () => void {
@@ -232,7 +248,7 @@ function checkLimit(name: string, value: unknown): void {
   }
 }
 
-/** @param held by others than the asker. */
+/** @param held by others than the asker, who do not wait themselves. */
 function judge(resource: BudgetUnit, limit: number, used: number, held: number, need: number): Shortage {
   // With the calls in flight gone, would it fit?
   const mayPass = held > 1e-12 && used < limit && used + need <= limit + 1e-12;

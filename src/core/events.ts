@@ -49,6 +49,7 @@ export type RunEventBody =
   | {
       readonly type: 'delta';
       readonly toolName: string;
+      readonly step?: number;
       readonly attempt: number;
       readonly text: string;
       readonly data?: JsonValue;

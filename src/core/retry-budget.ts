@@ -23,6 +23,10 @@ export class RetryBudget {
     return this.level;
   }
 
+  get isFull(): boolean {
+    return this.level >= this.options.tokens;
+  }
+
   /** Counts a failure. True: it may be retried. */
   failed(): boolean {
     const allowed = this.level > this.options.tokens / 2;

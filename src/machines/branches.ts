@@ -20,12 +20,12 @@ export function judgeBranches(
   const answered = count((status) => status === 'completed' || status === 'partial');
   const running = count((status) => status === 'running' || status === null);
   const failed = steps.length - answered - running;
-  // The branches share the run's budget: once it is spent for one, no other can go on.
-  if (steps.some((step) => step.status === 'budget_exceeded')) return 'budget_exceeded';
+  // Where the policy is out of reach because a branch was too dear, the budget is what ended the run.
+  const lost = steps.some((step) => step.status === 'budget_exceeded') ? 'budget_exceeded' : 'failed';
   if (policy === 'settled') {
     if (running > 0) return null;
-    return answered === 0 ? 'failed' : failed > 0 ? 'partial' : 'completed';
+    return answered === 0 ? lost : failed > 0 ? 'partial' : 'completed';
   }
   if (answered >= quorum) return policy === 'quorum' && failed > 0 ? 'partial' : 'completed';
-  return answered + running < quorum ? 'failed' : null;
+  return answered + running < quorum ? lost : null;
 }

@@ -38,7 +38,9 @@ export class Admission {
     const slot = pool.acquire(
       () => {
         x.leaveQueue = undefined;
-        x.runInScope(() => this.answer(x, provider, this.take(x, tool, provider, true)));
+        this.host.guard(x, () =>
+          x.runInScope(() => this.answer(x, provider, this.take(x, tool, provider, true))),
+        );
       },
       () => {
         x.leaveQueue = undefined;
@@ -117,7 +119,7 @@ export class Admission {
 
   private take(x: Execution, tool: AnyTool, provider: Provider, hasSlot: boolean): Answer {
     // While it waited for the slot, its provider may have begun to cool down, or its breaker may have opened.
-    const changed = this.host.causedBy(x, () => this.beforeQueue(x, tool, provider));
+    const changed = hasSlot ? this.host.causedBy(x, () => this.beforeQueue(x, tool, provider)) : null;
     const answer = changed ?? this.reserveAndPermit(x, tool, provider, hasSlot);
     if (answer.kind !== 'granted' && hasSlot) provider.pool!.release();
     return answer;

@@ -1,4 +1,4 @@
-import { createActor, type Actor, type AnyActorRef, type InspectionEvent, type Observer } from 'xstate';
+import { createActor, type Actor, type InspectionEvent, type Observer } from 'xstate';
 import { SampleWindow, tripReason } from '../core/breaker-window.js';
 import type { BreakerConfig } from '../core/reliability.js';
 import type { BreakerChange, BreakerState } from '../core/events.js';
@@ -35,6 +35,8 @@ export interface BreakerPorts {
  */
 export class Breaker {
   state: BreakerState = 'closed';
+  /** Somebody operates it by hand, and holds on to it. */
+  isHandled = false;
   /** The error that opened it last. */
   openedBy: unknown;
   private readonly actor: Actor<typeof breakerMachine>;
@@ -133,6 +135,12 @@ export class Breaker {
     this.send({ type: 'reset' });
   }
 
+  /** Closed, with nothing counted and nobody in it: a new one would be the same. */
+  get isIdle(): boolean {
+    const isNew = this.state === 'closed' && this.open.size === 0 && this.listeners.size === 0;
+    return isNew && this.window.counts(this.ports.now()).failures === 0 && !this.isHandled;
+  }
+
   snapshot(): BreakerSnapshot {
     const { timesOpened, openUntil, halfOpenUntil, successes, failures, epoch } = this.context;
     return {
@@ -159,11 +167,6 @@ export class Breaker {
   whenChanged(fn: () => void): () => void {
     this.listeners.add(fn);
     return () => this.listeners.delete(fn);
-  }
-
-  /** The actor, for the Troupe's inspector. */
-  get ref(): AnyActorRef {
-    return this.actor;
   }
 
   dispose(): void {

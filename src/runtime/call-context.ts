@@ -88,7 +88,12 @@ function startNested(call: Call, nested: NestedRun): Run {
   const timeoutMs = Math.min(leftMs, given.config.timeoutMs ?? Infinity);
   return host.starter.start({
     ...given,
-    config: { ...given.config, timeoutMs: timeoutMs === Infinity ? undefined : timeoutMs },
+    config: {
+      ...given.config,
+      timeoutMs: timeoutMs === Infinity ? undefined : Math.round(timeoutMs),
+      // Nested calls must have settled, or be given up, before the outer call is.
+      abortGraceMs: Math.min(given.config.abortGraceMs, Math.floor(x.spec.config.abortGraceMs * 0.9)),
+    },
     ownsRetries: false,
     isNested: true,
     outer: x,

@@ -40,6 +40,7 @@ export class Call {
   /** False while the slot is lent to nested runs. */
   private holdsSlot: boolean;
   private waitingForSlot: (() => void)[] = [];
+  private stopReacquiring: (() => void) | undefined;
   private controller: AbortController | undefined;
   private isPermitSettled = false;
 
@@ -82,9 +83,6 @@ export class Call {
   private begin(): boolean {
     if (this.aborted) return false;
     const { x, tool, grant, options } = this;
-    x.root.attempts += 1;
-    if (x.root !== x) x.attempts += 1;
-    x.noteCalled(tool);
     x.emit({
       type: 'tool_started',
       toolName: tool.name,
@@ -92,8 +90,12 @@ export class Call {
       provider: grant.provider.key,
       hedge: options.isHedge,
     });
-    // An observer may have cancelled the run just now.
-    return this.aborted === undefined;
+    // An observer may have stopped the run just now; its calls are aborted when this one has begun.
+    if (this.aborted || x.context.end || x.root.context.end) return false;
+    x.root.attempts += 1;
+    if (x.root !== x) x.attempts += 1;
+    x.noteCalled(tool);
+    return true;
   }
 
   abort(cause: AbortCause): void {
@@ -102,6 +104,8 @@ export class Call {
     this.aborted = { cause, reason };
     this.settlePermit(this.outcomeOfAbort(cause), reason);
     for (const run of this.nested) run.cancel(reason);
+    this.stopReacquiring?.();
+    for (const go of this.waitingForSlot.splice(0)) go();
     try {
       this.controller?.abort(reason);
     } catch {
@@ -149,11 +153,13 @@ export class Call {
   }
 
   async takeSlotBack(): Promise<void> {
-    if (!this.grant.hasSlot || this.nested.size > 0 || this.holdsSlot || this.isSettled) return;
+    if (!this.grant.hasSlot || this.nested.size > 0 || this.holdsSlot || this.isSettled || this.aborted)
+      return;
     await new Promise<void>((resolve) => {
       this.waitingForSlot.push(resolve);
       if (this.waitingForSlot.length > 1) return;
-      this.grant.provider.pool!.reacquire(() => {
+      this.stopReacquiring = this.grant.provider.pool!.reacquire(() => {
+        this.stopReacquiring = undefined;
         if (this.isSettled) this.grant.provider.pool!.release();
         else this.holdsSlot = true;
         for (const go of this.waitingForSlot.splice(0)) go();
@@ -167,7 +173,9 @@ export class Call {
     if (this.nested.size === 0) return this.conclude(outcome);
     for (const run of this.nested)
       run.cancel(new Error(`The call of "${this.tool.name}" that started it has ended.`));
-    void Promise.allSettled([...this.nested].map((run) => run.output)).then(() => this.conclude(outcome));
+    void Promise.allSettled([...this.nested].map((run) => run.output)).then(() =>
+      this.host.guard(this.x, () => this.conclude(outcome)),
+    );
   }
 
   private conclude(outcome: ToolCallOutcome): void {
@@ -189,7 +197,7 @@ export class Call {
     const judged = host.judging.judge(x, this, failure, error);
     this.finish(outcome, false, failure);
     if (limit) {
-      x.nestedLimit = limit;
+      x.root.nestedLimit = x.nestedLimit = limit;
       x.send(limit.code === 'deadline_exceeded' ? { type: 'deadline.passed' } : { type: 'budget.exceeded' });
     }
     x.send({ type: 'call.failed', call: this.options.number, failure: judged, committed: this.isCommitted });

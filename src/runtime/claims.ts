@@ -6,10 +6,12 @@ import { checkSchema } from '../core/schema.js';
 import type { AnyTool } from '../core/tool.js';
 import { canonicalJson, type JsonValue } from '../core/json.js';
 import type { OrchestrationOutput } from '../core/output.js';
-import { LEASE_MS } from './effects.js';
 import type { Execution } from './execution.js';
 import type { Host } from './host.js';
 import type { Timer } from './timers.js';
+
+/** How long a claim stands without renewal, in milliseconds. */
+export const LEASE_MS = 60_000;
 
 /** Idempotency keys: callers in this process share executions, processes share the store. */
 export class Claims {
@@ -46,7 +48,7 @@ export class Claims {
   }
 
   /** Prolongs the claim in the store while the execution lives. */
-  keep(x: Execution): void {
+  renewLater(x: Execution): void {
     const { host } = this;
     const { key } = x.spec.claim!;
     const renew = () => {
@@ -62,40 +64,66 @@ export class Claims {
         },
         (error) => this.storeFailed('renew', error),
       );
-      this.keep(x);
+      this.renewLater(x);
     };
     if (!x.isEnded) this.renewals.set(x, host.backgroundTimers.set(host.now() + LEASE_MS / 3, renew));
   }
 
-  /** Stores an answer, or gives the key up; then calls `done`, whatever the store does. */
+  /**
+   * Stores an answer, then calls `done`, whatever the store does; or gives the key up. Without an answer nobody has to
+   * wait for the store.
+   */
   conclude(x: Execution, output: OrchestrationOutput | undefined, done: () => void): void {
     const { key } = x.spec.claim!;
     const { store } = this.host;
     const owner = x.id;
-    const finished = () => {
+    const renewal = this.renewals.get(x);
+    if (renewal) this.host.backgroundTimers.clear(renewal);
+    this.renewals.delete(x);
+    const free = () => {
       this.inFlight.delete(key);
-      done();
       const waiting = this.waiting.get(key) ?? [];
       this.waiting.delete(key);
       for (const go of waiting) go();
     };
-    const renewal = this.renewals.get(x);
-    if (renewal) this.host.backgroundTimers.clear(renewal);
-    this.renewals.delete(x);
-    if (x.replay !== undefined) return finished();
-    const settle = () =>
-      output === undefined
-        ? store.release({ key, owner })
-        : store.complete({ key, owner, output: output as unknown as JsonValue, now: this.host.now() });
-    const answered = (isStored: unknown) => {
-      if (isStored === false)
-        this.host.logger.warn('A claim was lost before its answer could be stored.', { key });
-      finished();
+    if (output === undefined) {
+      done();
+      if (x.replay !== undefined) return free();
+      return callStore(
+        () => store.release({ key, owner }),
+        free,
+        (error) => {
+          this.storeFailed('release', error);
+          free();
+        },
+      );
+    }
+    const finished = () => {
+      done();
+      free();
     };
-    callStore<unknown>(settle, answered, (error) => {
-      this.storeFailed(output === undefined ? 'release' : 'complete', error);
-      finished();
-    });
+    callStore(
+      () => store.complete({ key, owner, output: output as unknown as JsonValue, now: this.host.now() }),
+      (isStored) => {
+        if (isStored === false)
+          this.host.logger.warn('A claim was lost before its answer could be stored.', { key });
+        finished();
+      },
+      (error) => {
+        this.storeFailed('complete', error);
+        finished();
+      },
+    );
+  }
+
+  /** A claim that was won when nobody wanted it any more. */
+  giveUp(x: Execution): void {
+    const { key } = x.spec.claim!;
+    callStore(
+      () => this.host.store.release({ key, owner: x.id }),
+      () => {},
+      (error) => this.storeFailed('release', error),
+    );
   }
 
   conflict(key: string): ConflictError {
@@ -122,9 +150,16 @@ export function fingerprintOf(parts: {
   return createHash('sha256').update(canonicalJson(parts)).digest('hex');
 }
 
-/** Whether a run belongs to a call of an execution, or of one nested in it. */
-export function isWithin(outer: Execution | undefined, x: Execution): boolean {
-  for (let at = outer?.root; at !== undefined; at = at.spec.outer?.root) if (at === x) return true;
+/** Whether one execution waits for another: through nested runs, and executions these have joined. */
+export function waitsFor(x: Execution, other: Execution): boolean {
+  const seen = new Set<Execution>();
+  const open = [x];
+  for (let at = open.pop(); at !== undefined; at = open.pop()) {
+    if (at === other) return true;
+    if (seen.has(at)) continue;
+    seen.add(at);
+    open.push(...at.waitsFor);
+  }
   return false;
 }
 

@@ -9,14 +9,12 @@ import { toAttemptFailure, type JudgedFailure } from '../core/retry.js';
 import type { AbortCause, AttemptContext, TimerParams } from '../machines/attempt.js';
 import { runMachine, type RunContext } from '../machines/run.js';
 import { Call } from './call.js';
+import { LEASE_MS } from './claims.js';
 import type { Execution } from './execution.js';
 import type { Host } from './host.js';
 
 /** How often a key that another process holds is asked for again, in milliseconds. */
 const POLL_MS = 200;
-
-/** How long a claim stands without renewal, in milliseconds. */
-export const LEASE_MS = 60_000;
 
 interface EffectArgs {
   readonly context: RunContext;
@@ -119,23 +117,25 @@ function claimKey(host: Host, x: Execution): void {
 function claimed(host: Host, x: Execution, claim: Claim): void {
   switch ((claim as Claim | undefined)?.kind) {
     case 'won':
-      host.claims.keep(x);
+      if (x.isEnded) return host.claims.giveUp(x);
+      host.claims.renewLater(x);
       return x.send({ type: 'claim.won' });
     case 'stored': {
+      if (x.isEnded) return;
       x.replay = (claim as Claim & { kind: 'stored' }).output;
       const { status } = x.replay as { status: 'completed' | 'partial' };
       return x.send({ type: 'claim.stored', status });
     }
     case 'held':
+      if (!((claim as Claim & { kind: 'held' }).retryAfterMs >= 0)) break;
       return x.send({
         type: 'claim.held',
         until: host.now() + Math.min(POLL_MS, (claim as Claim & { kind: 'held' }).retryAfterMs),
       });
     case 'conflict':
       return reject(x, host.claims.conflict(x.spec.claim!.key));
-    default:
-      throw new TypeError(`it answered a claim with ${JSON.stringify(claim)}`);
   }
+  throw new TypeError(`it answered a claim with ${JSON.stringify(claim)}`);
 }
 
 function reject(x: Execution, error: Execution['rejection'] & object): void {

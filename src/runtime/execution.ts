@@ -63,6 +63,8 @@ export class Execution {
   readonly calls = new Map<number, Call>();
   readonly timers = new Map<string, Timer>();
   readonly warnings: string[] = [];
+  /** Executions its nested runs have, or have joined. */
+  readonly waitsFor = new Set<Execution>();
   lastCalled: AnyTool | undefined;
   /** Tools called, one entry a tool. */
   readonly path: string[] = [];
@@ -143,7 +145,9 @@ export class Execution {
   withdrawUnseen(tool: string): void {
     if (!this.spec.config.streaming) return;
     for (const { log } of this.root.participants) {
-      log.withdraw((event) => event.type === 'delta' && event.toolName === tool);
+      log.withdraw(
+        (event) => event.type === 'delta' && event.toolName === tool && event.step === this.spec.parent?.step,
+      );
     }
   }
 

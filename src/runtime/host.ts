@@ -102,7 +102,7 @@ export class Host {
   launch(x: Execution, deadlineAt: number | null): void {
     const { spec } = x;
     this.executions.set(x.id, x);
-    const { maxAttempts } = this.baseRetryConfig(spec);
+    const maxAttempts = Math.max(1, this.baseRetryConfig(spec).maxAttempts - x.root.attempts);
     x.actor = createActor(this.machine, {
       id: 'run',
       input: {
@@ -150,7 +150,7 @@ export class Host {
     this.isCarryingOut = true;
     for (let next = 0; next < this.effects.length; next++) {
       const { x, effect } = this.effects[next]!;
-      this.guard(x, () => x.runInScope(effect));
+      if (!x.isEnded) this.guard(x, () => x.runInScope(effect));
     }
     this.effects.length = 0;
     this.isCarryingOut = false;
@@ -158,6 +158,7 @@ export class Host {
 
   /** The chart has reached an end. */
   finish(x: Execution, status: RunStatus | 'rejected', context: RunContext): void {
+    if (x.isEnded) return;
     x.isEnded = true;
     for (const timer of x.timers.values()) this.timers.clear(timer);
     x.timers.clear();
@@ -165,7 +166,9 @@ export class Host {
     const { parent } = x.spec;
     if (!parent) {
       this.starter.concluded(x, status, context);
-    } else if (status !== 'rejected') {
+    } else if (status === 'rejected') {
+      this.steps.ended(parent.execution, parent.step, 'failed', x.rejection);
+    } else {
       const isAnswer = status === 'completed' || status === 'partial';
       const error = isAnswer ? undefined : stepError(x, context);
       this.steps.ended(parent.execution, parent.step, status, error, x.answer?.content);
@@ -178,6 +181,9 @@ export class Host {
     if (x.isEnded) return;
     this.internalFault('The chart of a run failed.', error);
     const context = x.context;
+    x.leaveQueue?.();
+    if (x.grant) this.admission.giveBack(x.grant);
+    x.grant = undefined;
     for (const call of x.calls.values()) call.abort('failed');
     for (const call of x.calls.values()) call.abandon();
     const message = `Troupe failed: ${describeError(error)}. Please report it.`;

@@ -80,7 +80,7 @@ export function emptyOutcome(participant: Participant, toolName: string | null):
 /** An earlier run's output as a caller with the same key gets it. */
 export function replayedOutcome(participant: Participant, stored: JsonValue): Outcome {
   const output = stored as unknown as OrchestrationOutput;
-  const metadata = { ...output.metadata, requestId: participant.requestId, replayed: true };
+  const metadata = { ...output.metadata, requestId: participant.requestId, replayed: true, coalesced: false };
   delete (metadata as { caller?: unknown }).caller;
   if (participant.config.metadata) Object.assign(metadata, { caller: participant.config.metadata });
   return {
@@ -112,12 +112,17 @@ export function stepError(x: Execution, context: RunContext): OrchestratorError 
   switch (context.end?.status) {
     case 'budget_exceeded':
       return x.nestedLimit ? nestedLimitError(x.nestedLimit) : shortageError(x);
-    case 'cancelled':
     case 'timed_out':
-      return new CancelledError('The step was stopped before it could answer.');
+      return x.nestedLimit ? nestedLimitError(x.nestedLimit) : stoppedError();
+    case 'cancelled':
+      return stoppedError();
     default:
       return toolError(x, context);
   }
+}
+
+function stoppedError(): CancelledError {
+  return new CancelledError('The step was stopped before it could answer.');
 }
 
 function contentOf(x: Execution, status: RunStatus): JsonValue {

@@ -4,6 +4,7 @@ import { settled } from '../core/callbacks.js';
 import { isThenable, type Logger } from '../core/ports.js';
 import type { OrchestrationOutput } from '../core/output.js';
 import { describeError } from '../core/errors.js';
+import { toJson } from '../core/json.js';
 import { EventLog } from './event-log.js';
 import type { Timer } from './timers.js';
 
@@ -33,6 +34,8 @@ export class Participant {
   /** Taken back when the run ends. */
   deadline: Timer | undefined;
   stopListening: (() => void) | undefined;
+  isNested = false;
+  onEnd: (() => void) | undefined;
   /** Settles at once with what is known, though the store has not answered yet. */
   hurry: (() => void) | undefined;
   cancel: ((reason?: unknown) => void) | undefined;
@@ -124,7 +127,9 @@ export class Participant {
     try {
       const redacted: unknown = settled(redact(structuredClone(event)) as unknown);
       if (typeof redacted === 'object' && redacted !== null) {
-        return { ...redacted, type: event.type, ...stamp } as RunEvent;
+        // A copy: what the callback gave stays the caller's.
+        const { value } = toJson(redacted, { maxDepth: 100, maxBytes: 16 * 1024 * 1024 });
+        return { ...(value as object), type: event.type, ...stamp } as RunEvent;
       }
     } catch (error) {
       this.note(`\`redact\` threw: ${describeError(error)}. The payload of the event was dropped.`);

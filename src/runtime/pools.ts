@@ -57,14 +57,15 @@ export class Pool {
     return this.enqueue(granted, timedOut, this.queueTimeoutMs);
   }
 
-  /** Queues without limits: for a call that gave its slot up to a nested run and goes on. */
-  reacquire(granted: () => void): void {
+  /** Queues without limits, and says how to leave: for a call that gave its slot up to a nested run and goes on. */
+  reacquire(granted: () => void): (() => void) | undefined {
     if (this.isFree) {
       this.inUse += 1;
       granted();
-    } else {
-      this.enqueue(granted, () => {}, Infinity);
+      return undefined;
     }
+    const answer = this.enqueue(granted, () => {}, Infinity);
+    return answer.kind === 'wait' ? answer.cancel : undefined;
   }
 
   release(): void {
@@ -72,13 +73,16 @@ export class Pool {
     // A waiter that gives its slot back at once must not call deeper and deeper: the loop below goes on instead.
     if (this.isHandingOut) return;
     this.isHandingOut = true;
-    for (const waiter of this.waiters) {
-      if (this.inUse >= this.options.size) break;
-      this.leave(waiter);
-      this.inUse += 1;
-      waiter.granted();
+    try {
+      for (const waiter of this.waiters) {
+        if (this.inUse >= this.options.size) break;
+        this.leave(waiter);
+        this.inUse += 1;
+        waiter.granted();
+      }
+    } finally {
+      this.isHandingOut = false;
     }
-    this.isHandingOut = false;
   }
 
   private enqueue(granted: () => void, timedOut: () => void, timeoutMs: number): SlotAnswer {

@@ -17,9 +17,13 @@ export interface Provider {
   cooldownUntil: number;
 }
 
+/** So many providers are kept before idle ones are looked for. */
+const SWEEP_AT = 1024;
+
 /** The providers of a Troupe, made when first asked for. */
 export class Providers {
   private readonly known = new Map<string, Provider>();
+  private sweepAt = SWEEP_AT;
   private readonly retryConfigs = new Map<string, RetryConfig>();
 
   constructor(
@@ -35,6 +39,7 @@ export class Providers {
   get(key: string): Provider {
     const known = this.known.get(key);
     if (known) return known;
+    if (this.known.size >= this.sweepAt) this.sweep();
     const { breaker, retryBudget } = this.sharedOptions(key);
     const pool = Object.hasOwn(this.pools, key) ? this.pools[key] : undefined;
     const provider: Provider = {
@@ -47,6 +52,20 @@ export class Providers {
     };
     this.known.set(key, provider);
     return provider;
+  }
+
+  /** Tools with made-up names bring a provider each: those that remember nothing are dropped. */
+  private sweep(): void {
+    const now = this.ports.now();
+    for (const [key, provider] of this.known) {
+      const { breaker, pool, retryBudget, cooldownUntil } = provider;
+      const isIdle = breaker.isIdle && !pool && cooldownUntil <= now && (retryBudget?.isFull ?? true);
+      if (!isIdle) continue;
+      breaker.dispose();
+      this.known.delete(key);
+      this.retryConfigs.delete(key);
+    }
+    this.sweepAt = Math.max(SWEEP_AT, 2 * this.known.size);
   }
 
   /** The retry part for a provider: the Troupe's, the provider's, then what the orchestrator and the run set. */

@@ -1,7 +1,7 @@
 import { AsyncResource } from 'node:async_hooks';
 import { parseRunOptions, type RunConfig } from '../core/config.js';
 import { type RetryOptions } from '../core/reliability.js';
-import { BudgetExceeded, OverloadedError, type OrchestratorError } from '../core/errors.js';
+import { BudgetExceeded, describeError, OrchestratorError, OverloadedError } from '../core/errors.js';
 import type { RunEvent, RunEventBody } from '../core/events.js';
 import type { Account } from '../core/budget.js';
 import type { JsonObject, JsonValue } from '../core/json.js';
@@ -10,7 +10,7 @@ import type { PlannedTool } from '../core/planning/plan.js';
 import type { Planner } from '../core/planning/planner.js';
 import type { AnyTool } from '../core/tool.js';
 import type { RunContext } from '../machines/run.js';
-import { fingerprintOf, isWithin, ownKey, sameRequest } from './claims.js';
+import { fingerprintOf, ownKey, sameRequest, waitsFor } from './claims.js';
 import { Execution } from './execution.js';
 import type { Host } from './host.js';
 import { emptyOutcome, outcomeFor, replayedOutcome, terminalEvent, type Outcome } from './outcome.js';
@@ -52,6 +52,8 @@ export class Starter {
   readonly active = new Set<Participant>();
   private readonly slices: Slices;
   private idle: (() => void)[] = [];
+  /** Of those, the ones no outer run has started. */
+  private outermost = 0;
 
   constructor(
     private readonly host: Host,
@@ -65,7 +67,7 @@ export class Starter {
 
   start(given: StartRequest): Run {
     const { host } = this;
-    if (!given.isNested && this.active.size >= this.maxRuns) {
+    if (!given.isNested && this.outermost >= this.maxRuns) {
       return this.rejected(
         new OverloadedError(
           `The Troupe already holds ${this.maxRuns} runs (\`maxRuns\`). Try again later.`,
@@ -75,18 +77,33 @@ export class Starter {
     }
     const participant = this.participant(given);
     this.active.add(participant);
+    if (!given.isNested) this.outermost += 1;
+    participant.isNested = given.isNested;
     const state: RunState = { execution: undefined };
     const leave = (kind: 'cancelled' | 'timed_out', reason?: unknown) =>
       this.leave(participant, state, given, kind, reason);
     if (participant.deadlineAt !== null) {
-      participant.deadline = host.timers.set(participant.deadlineAt, () => leave('timed_out'));
+      const passed = () => this.slices.run(() => leave('timed_out'));
+      participant.deadline = host.timers.set(participant.deadlineAt, passed);
     }
     if (given.signal) {
       const aborted = (reason: unknown) => this.slices.run(() => leave('cancelled', reason));
-      participant.stopListening = onAbort(given.signal, aborted);
+      // Aborted already: it must not begin, however many wait for their turn.
+      if (given.signal.aborted) leave('cancelled', given.signal.reason);
+      else participant.stopListening = onAbort(given.signal, aborted);
     }
     // Begun in the next microtask, so that the caller has the run in hand before its first event.
-    queueMicrotask(() => this.begin(participant, state, { ...given, scope: new AsyncResource('TroupeRun') }));
+    const scoped = { ...given, scope: new AsyncResource('TroupeRun') };
+    queueMicrotask(() => {
+      try {
+        this.begin(participant, state, scoped);
+      } catch (error) {
+        host.internalFault('A run could not begin.', error);
+        this.end(participant, undefined, {
+          error: new OrchestratorError('internal', describeError(error), { cause: error }),
+        });
+      }
+    });
     return this.handle(participant, state, (reason) => this.slices.run(() => leave('cancelled', reason)));
   }
 
@@ -111,6 +128,9 @@ export class Starter {
   concluded(x: Execution, status: RunStatus | 'rejected', context: RunContext): void {
     const first = [...x.participants][0];
     if (status === 'rejected') {
+      for (const participant of x.participants) {
+        participant.hurry = () => this.end(participant, undefined, { error: x.rejection });
+      }
       const end = () =>
         this.endAll(x, (participant) => this.end(participant, undefined, { error: x.rejection }));
       return x.spec.claim ? this.host.claims.conclude(x, undefined, end) : end();
@@ -162,8 +182,9 @@ export class Starter {
       } catch (error) {
         return this.end(participant, undefined, { error });
       }
-      if (shared && isWithin(given.outer, shared))
+      if (shared && given.outer && waitsFor(shared, given.outer.root)) {
         return this.end(participant, undefined, { error: ownKey(key) });
+      }
       if (shared) return this.join(participant, state, given, shared);
     }
     const x = new Execution(host, {
@@ -175,7 +196,7 @@ export class Starter {
       claim: key === undefined ? undefined : { key, fingerprint },
       parent: undefined,
     });
-    this.attach(participant, state, x);
+    this.attach(participant, state, x, given.outer);
     if (key !== undefined) host.claims.add(x);
     for (const path of given.dropped) {
       x.warn('key_dropped', `"${path}" was left out: such a key could reach a prototype.`);
@@ -190,20 +211,31 @@ export class Starter {
       this.host.claims.whenFree(x.spec.claim!.key, () => this.begin(participant, state, given));
       return;
     }
-    this.attach(participant, state, x);
+    this.attach(participant, state, x, given.outer);
     participant.emit({ type: 'run_started', toolName: null, strategy: null, plan: [], coalesced: true });
     const deadlines = [...x.participants].map((each) => each.deadlineAt);
     const at = deadlines.includes(null) ? null : Math.max(...(deadlines as number[]));
     x.send({ type: 'deadline.extended', at });
   }
 
-  private attach(participant: Participant, state: RunState, x: Execution): void {
+  private attach(
+    participant: Participant,
+    state: RunState,
+    x: Execution,
+    outer: Execution | undefined,
+  ): void {
     state.execution = x;
     x.participants.add(participant);
+    const waiting = outer?.root;
+    if (waiting) {
+      waiting.waitsFor.add(x);
+      participant.onEnd = () => waiting.waitsFor.delete(x);
+    }
     participant.onShown = (event) => {
       if (event.type !== 'delta') return;
       for (const call of callsOf(x)) {
-        if (call.tool.name === event.toolName && call.options.attempt === event.attempt) call.isShown = true;
+        const isIts = call.tool.name === event.toolName && call.options.attempt === event.attempt;
+        if (isIts && call.x.spec.parent?.step === event.step) call.isShown = true;
       }
     };
   }
@@ -215,9 +247,10 @@ export class Starter {
     kind: 'cancelled' | 'timed_out',
     reason: unknown,
   ): void {
-    if (participant.isEnded || participant.leaving) return;
+    if (participant.isEnded) return;
     const x = state.execution;
     if (x?.isEnded) return participant.hurry?.();
+    if (participant.leaving) return;
     participant.leaving = { kind, reason };
     if (!x) return this.endWith(participant, emptyOutcome(participant, given.tools?.[0]?.tool ?? null));
     if (x.participants.size > 1) {
@@ -247,7 +280,10 @@ export class Starter {
     terminal: Parameters<Participant['end']>[0],
     settle: { output: OrchestrationOutput } | { error: unknown },
   ): void {
+    if (participant.isEnded) return;
     if (participant.deadline) this.host.timers.clear(participant.deadline);
+    participant.onEnd?.();
+    if (!participant.isNested && this.active.has(participant)) this.outermost -= 1;
     participant.end(terminal, settle);
     this.active.delete(participant);
     if (this.active.size === 0) for (const resolve of this.idle.splice(0)) resolve();

@@ -31,6 +31,7 @@ export class Timers {
 
   /** Calls `fn` at an absolute time on the clock. */
   set(at: number, fn: () => void): Timer {
+    if (Number.isNaN(at)) throw new RangeError('A timer needs a time.');
     const timer: Timer = { at, fn, index: this.heap.length };
     this.heap.push(timer);
     this.up(timer);
@@ -62,11 +63,14 @@ export class Timers {
 
   private fire(): void {
     this.disarm();
-    for (let next = this.heap[0]; next !== undefined && next.at <= this.clock.now(); next = this.heap[0]) {
-      this.remove(next);
-      next.fn();
+    try {
+      for (let next = this.heap[0]; next !== undefined && next.at <= this.clock.now(); next = this.heap[0]) {
+        this.remove(next);
+        next.fn();
+      }
+    } finally {
+      if (this.heap.length > 0 && this.armed === undefined) this.arm();
     }
-    if (this.heap.length > 0 && this.armed === undefined) this.arm();
   }
 
   private remove(timer: Timer): void {

@@ -249,7 +249,10 @@ describe('steps', () => {
     ['settled', 1, 'completed failed', 'partial'],
     ['settled', 1, 'failed failed', 'failed'],
     ['settled', 1, 'completed partial', 'completed'],
-    ['settled', 1, 'running budget_exceeded', 'budget_exceeded'],
+    ['settled', 1, 'running budget_exceeded', null],
+    ['settled', 1, 'completed budget_exceeded', 'partial'],
+    ['settled', 1, 'failed budget_exceeded', 'budget_exceeded'],
+    ['all', 2, 'running budget_exceeded', 'budget_exceeded'],
   ] as const)('of a parallel plan with %s (%i) and %s are judged %s', (policy, quorum, statuses, verdict) => {
     const steps = statuses.split(' ').map((status) => record(status as StepRecord['status']));
     expect(judgeBranches(steps, policy, quorum)).toBe(verdict);

@@ -13,7 +13,7 @@ describe('ids', () => {
         expect(id).toMatch(/^[0-9a-f]{32}$/);
       }),
     );
-    expect(idMaker(() => 1 - 2 ** -53)()).toBe('f'.repeat(32));
+    expect(idMaker(() => 1 - 2 ** -53)()).toBe(`${'f'.repeat(24)}00000001`);
     expect(idMaker(undefined)()).toMatch(/^[0-9a-f]{32}$/);
   });
 
