@@ -17,13 +17,16 @@ export function readRetryAfter(error: unknown, now: number): number | undefined 
   return undefined;
 }
 
+/** Other ways to write numbers (signs, 0x10, 1e3) are no delay. */
+const DIGITS = /^\d+(\.\d+)?$/;
+
 function fromHeaders(headers: unknown, now: number): number | undefined {
   const ms = header(headers, 'retry-after-ms')?.trim();
-  if (ms !== undefined && ms !== '' && isDuration(Number(ms))) return Number(ms);
+  if (ms !== undefined && DIGITS.test(ms)) return Number(ms);
   const after = header(headers, 'retry-after')?.trim();
   if (after === undefined || after === '') return undefined;
-  const seconds = Number(after);
-  if (!Number.isNaN(seconds)) return isDuration(seconds * 1000) ? seconds * 1000 : undefined;
+  if (DIGITS.test(after)) return Number(after) * 1000;
+  if (!Number.isNaN(Number(after))) return undefined;
   const wait = Date.parse(after) - now;
   return wait > 0 ? wait : undefined;
 }

@@ -2,7 +2,7 @@ import type { JsonValue } from '../core/json.js';
 import { toJson } from '../core/json.js';
 import type { NestedRun, RemainingBudget, ToolContext, ToolEmission } from '../core/tool.js';
 import { readUsage, type ReportedUsage } from '../core/usage.js';
-import type { OrchestratorError } from '../core/errors.js';
+import { describeError, type OrchestratorError } from '../core/errors.js';
 import { parseArguments, type RunArguments } from './arguments.js';
 import type { Call } from './call.js';
 import type { Run } from './run-handle.js';
@@ -25,7 +25,16 @@ export function callContext(call: Call): ToolContext {
     traceId: x.spec.traceId,
     idempotencyKey: options.idempotencyKey,
     logger: host.logger,
-    emit: (event) => emit(call, event),
+    emit: (event) => {
+      try {
+        emit(call, event);
+      } catch (error) {
+        x.warn(
+          'event_ignored',
+          `"${call.tool.name}" emitted an event that cannot be read: ${describeError(error)}.`,
+        );
+      }
+    },
     budget: {
       remaining: () => remaining(call),
       charge: (usage) => charge(call, usage),

@@ -182,6 +182,13 @@ export class Call {
     if (this.isSettled) return;
     const { x, host } = this;
     const now = host.now();
+    const { deadlineAt } = x.context;
+    if (!this.aborted && deadlineAt !== null && now > deadlineAt) {
+      // A tool that held up the event loop also held up the deadline's timer.
+      this.abort('timed_out');
+      x.root.isStopping = true;
+      x.send({ type: 'deadline.passed' });
+    }
     const failure = this.judge(outcome, now);
     if (failure === undefined) {
       this.settlePermit('success');

@@ -122,6 +122,7 @@ function claimed(host: Host, x: Execution, claim: Claim): void {
       return x.send({ type: 'claim.won' });
     case 'stored': {
       if (x.isEnded) return;
+      if (!isAnswer((claim as Claim & { kind: 'stored' }).output)) break;
       x.replay = (claim as Claim & { kind: 'stored' }).output;
       const { status } = x.replay as { status: 'completed' | 'partial' };
       return x.send({ type: 'claim.stored', status });
@@ -136,6 +137,12 @@ function claimed(host: Host, x: Execution, claim: Claim): void {
       return reject(x, host.claims.conflict(x.spec.claim!.key));
   }
   throw new TypeError(`it answered a claim with ${JSON.stringify(claim)}`);
+}
+
+/** Whether a store gave back what it was given: the output of a run that answered. */
+function isAnswer(output: unknown): boolean {
+  const { status, metadata } = (output ?? {}) as { status?: unknown; metadata?: { path?: unknown } };
+  return (status === 'completed' || status === 'partial') && Array.isArray(metadata?.path);
 }
 
 function reject(x: Execution, error: Execution['rejection'] & object): void {

@@ -24,10 +24,15 @@ export class Judging {
     const failure = classifyError(error, now);
     const { classify } = this.host.retryConfigOf(x.spec, tool);
     if (!classify) return failure;
-    return applyVerdict(
-      failure,
-      this.contain(x, 'classify', () => classify(error)),
-    );
+    return applyVerdict(failure, this.verdict(x, classify, error));
+  }
+
+  /** What `classify` says; nonsense changes nothing, and a warning says so. */
+  private verdict(x: Execution, classify: (error: unknown) => unknown, error: unknown): unknown {
+    const verdict = this.contain(x, 'classify', () => classify(error));
+    if (verdict === undefined || verdict === null || isVerdict(verdict)) return verdict;
+    x.warn('callback_failed', '`classify` gave what is no verdict; its default applies.');
+    return undefined;
   }
 
   /** Content may be a failure too; undefined: it is an answer. */
@@ -55,10 +60,7 @@ export class Judging {
       name: 'InvalidOutputError',
       category: 'invalid_output',
     });
-    return applyVerdict(
-      failure,
-      this.contain(x, 'classify', () => classify(error)),
-    );
+    return applyVerdict(failure, this.verdict(x, classify, error));
   }
 
   /** What follows from a failure, provider-wide and for this run's next call. */

@@ -3,6 +3,8 @@ import {
   BudgetExceeded,
   Orchestrator,
   ReliableOrchestrator,
+  Troupe,
+  type Clock,
   type OrchestrationOutput,
   type Run,
 } from '../../src/index.js';
@@ -27,6 +29,28 @@ const hanging = (sim: Simulation, options: object) =>
   new Orchestrator(sim.troupe).start({ tool: scriptedTool('hangs', [hang()]), request: {}, options });
 
 describe('the deadline', () => {
+  it.each([
+    ['answers', ok()],
+    ['fails', fail(503)],
+  ])('counts though a tool held up the event loop past it, and then %s', async (_name, step) => {
+    let time = 1000;
+    const clock: Clock = {
+      now: () => time,
+      setTimeout: (fn, ms) => setTimeout(fn, ms),
+      clearTimeout: (id) => clearTimeout(id as NodeJS.Timeout),
+    };
+    const tool = scriptedTool('spins', [
+      (call) => {
+        time += 60;
+        return step(call);
+      },
+    ]);
+    const reliable = new ReliableOrchestrator({ troupe: new Troupe({ clock }) });
+    const run = reliable.run({ tool, request: {}, options: { timeoutMs: 10 } });
+    expect(await errorOf(run)).toMatchObject({ code: 'deadline_exceeded', output: { usage: { calls: 1 } } });
+    expect(tool.calls).toHaveLength(1);
+  });
+
   it('rejects with BudgetExceeded: resource time, limit and actual in milliseconds', async () => {
     const sim = createSimulation();
     const run = hanging(sim, { timeoutMs: 100 });

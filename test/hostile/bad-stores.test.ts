@@ -45,20 +45,24 @@ describe('a store that', () => {
     expect(await inner.claim(claim)).toEqual({ kind: 'won' });
   });
 
-  it.each([{ kind: 'held' }, { kind: 'held', retryAfterMs: NaN }, { kind: 'nonsense' }, null, 5])(
-    'answers a claim with %j gives a typed error, and nothing is run',
-    async (claim) => {
-      const inner = memoryStore();
-      const { sim, tool, run } = keyed({
-        claim: () => claim as Claim,
-        renew: (request) => inner.renew(request),
-        complete: (request) => inner.complete(request),
-        release: (request) => inner.release(request),
-      });
-      const started = run();
-      await sim.runToIdle();
-      await expect(started.output).rejects.toMatchObject({ code: 'store_failed' });
-      expect(tool.calls).toHaveLength(0);
-    },
-  );
+  it.each([
+    { kind: 'held' },
+    { kind: 'held', retryAfterMs: NaN },
+    { kind: 'nonsense' },
+    { kind: 'stored', output: 5 },
+    null,
+    5,
+  ])('answers a claim with %j gives a typed error, and nothing is run', async (claim) => {
+    const inner = memoryStore();
+    const { sim, tool, run } = keyed({
+      claim: () => claim as Claim,
+      renew: (request) => inner.renew(request),
+      complete: (request) => inner.complete(request),
+      release: (request) => inner.release(request),
+    });
+    const started = run();
+    await sim.runToIdle();
+    await expect(started.output).rejects.toMatchObject({ code: 'store_failed' });
+    expect(tool.calls).toHaveLength(0);
+  });
 });

@@ -88,6 +88,9 @@ describe('case 53: where it is read', () => {
     expect(await waited({ headers: { 'retry-after-ms': '-5', 'retry-after': '2' } })).toBe(2000);
     expect(await waited({ headers: { 'retry-after-ms': '', 'retry-after': '2' } })).toBe(2000);
     expect(await waited({ headers: { 'retry-after-ms': ' ', 'retry-after': '2' } })).toBe(2000);
+    expect(await waited({ headers: { 'retry-after-ms': '0x10', 'retry-after': '2' } })).toBe(2000);
+    expect(await waited({ headers: { 'retry-after': '0x10' } })).toBe(100);
+    expect(await waited({ headers: { 'retry-after': '1e1' } })).toBe(100);
   });
 });
 
