@@ -1,15 +1,10 @@
 import type { AsyncResource } from 'node:async_hooks';
 import type { Actor } from 'xstate';
-import type { Account } from '../core/budget.js';
-import { Budget } from '../core/budget.js';
-import type { RunConfig } from '../core/config.js';
-import type { RetryOptions } from '../core/reliability.js';
-import type { Shortage } from '../core/budget.js';
+import { Budget, type Shortage } from '../core/budget.js';
 import type { OrchestratorError } from '../core/errors.js';
 import type { RunEventBody } from '../core/events.js';
 import type { JsonObject, JsonValue } from '../core/json.js';
-import type { Plan, PlannedTool } from '../core/planning/plan.js';
-import type { Planner } from '../core/planning/planner.js';
+import type { Plan } from '../core/planning/plan.js';
 import type { AnyTool } from '../core/tool.js';
 import { addUsage, noUsage, type Usage } from '../core/usage.js';
 import type { RunChartEvent } from '../machines/index.js';
@@ -18,32 +13,22 @@ import type { Call } from './call.js';
 import type { Grant } from './admission.js';
 import type { Host } from './host.js';
 import type { Participant } from './participant.js';
+import type { StartRequest } from './starter.js';
 import type { StepSlot } from './steps.js';
 import type { Timer } from './timers.js';
 
 /** What a run works on; the same for each step of a plan, but for the request and the tools. */
-export interface ExecutionSpec {
+export interface ExecutionSpec extends Omit<
+  StartRequest,
+  'observer' | 'signal' | 'dropped' | 'isNested' | 'traceId' | 'keyBase'
+> {
   readonly id: string;
   readonly traceId: string;
-  readonly request: JsonValue;
-  readonly toolOptions: JsonObject | undefined;
-  /** Null: the planner chooses. */
-  readonly tools: readonly PlannedTool[] | null;
-  /** Tools given as objects rather than by name. */
-  readonly inlineTools: ReadonlyMap<string, AnyTool>;
-  readonly config: RunConfig;
-  readonly isReliable: boolean;
-  /** False in a nested run: the outer call is the retry owner. */
-  readonly ownsRetries: boolean;
-  readonly retryLayers: readonly (RetryOptions | undefined)[];
-  readonly planner: Planner | undefined;
-  readonly accounts: readonly Account[];
+  /** Where the idempotency keys of its calls begin. */
   readonly keyBase: string;
   readonly claim: { readonly key: string; readonly fingerprint: string } | undefined;
   /** The caller's async context: tools run in it. */
   readonly scope: AsyncResource;
-  /** The run whose call started this one. */
-  readonly outer: Execution | undefined;
   readonly parent: { readonly execution: Execution; readonly step: number } | undefined;
 }
 
