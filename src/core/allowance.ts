@@ -1,4 +1,4 @@
-import { atLeastZero, negate, sum, type Account, type BudgetUnit, type Shortage } from './budget.js';
+import { atLeastZero, negate, sum, unitOf, type Account, type Shortage } from './budget.js';
 import { NOTHING, roundUsd, type Amount } from './usage.js';
 
 /**
@@ -180,8 +180,4 @@ export function firstShortage(
     found ??= short;
   }
   return found;
-}
-
-function unitOf(amount: Amount, unit: BudgetUnit): number {
-  return unit === 'tokens' ? amount.tokens : amount.costUsd;
 }

@@ -123,31 +123,7 @@ export class Budget implements Account {
 
   shortage(need: Amount, now: number, own?: Amount): Shortage | null {
     const room = this.room(now);
-    const { tokens, costUsd } = this.limits;
-    // With nothing left even a free call is refused: a budget that is spent stays spent. One who holds part of it
-    // already asks only for what is missing.
-    const isFirst = own === undefined;
-    const { tokens: ownTokens, costUsd: ownCost } = own ?? NOTHING;
-    const blocked = this.blocked;
-    if (tokens !== undefined && (need.tokens > room.tokens || (isFirst && room.tokens <= 0))) {
-      return judge(
-        'tokens',
-        tokens,
-        this.used.tokens + ownTokens,
-        this.held.tokens - ownTokens - blocked.tokens,
-        need.tokens,
-      );
-    }
-    if (costUsd !== undefined && (need.costUsd > room.costUsd || (isFirst && room.costUsd <= 0))) {
-      return judge(
-        'cost',
-        costUsd,
-        this.used.costUsd + ownCost,
-        this.held.costUsd - ownCost - blocked.costUsd,
-        need.costUsd,
-      );
-    }
-    return null;
+    return this.shortOf('tokens', need, room, own) ?? this.shortOf('cost', need, room, own);
   }
 
   take(need: Amount, now: number): void {
@@ -187,6 +163,18 @@ export class Budget implements Account {
     const byTokens = describe('tokens', tokens, this.used.tokens);
     const byCost = describe('cost', costUsd, this.used.costUsd);
     return byTokens.share >= byCost.share ? byTokens : byCost;
+  }
+
+  private shortOf(unit: BudgetUnit, need: Amount, room: Amount, own: Amount | undefined): Shortage | null {
+    const limit = unit === 'tokens' ? this.limits.tokens : this.limits.costUsd;
+    if (limit === undefined) return null;
+    const [asked, left] = [unitOf(need, unit), unitOf(room, unit)];
+    // With nothing left even a free call is refused: a budget that is spent stays spent. One who holds part of it
+    // already asks only for what is missing.
+    if (asked <= left && (own !== undefined || left > 0)) return null;
+    const mine = unitOf(own ?? NOTHING, unit);
+    const byOthers = unitOf(this.held, unit) - mine - unitOf(this.blocked, unit);
+    return judge(unit, limit, unitOf(this.used, unit) + mine, byOthers, asked);
   }
 
   private roll(now: number): void {
@@ -270,4 +258,8 @@ export function negate(a: Amount): Amount {
 
 export function atLeastZero(a: Amount): Amount {
   return { tokens: Math.max(0, a.tokens), costUsd: Math.max(0, a.costUsd) };
+}
+
+export function unitOf(amount: Amount, unit: BudgetUnit): number {
+  return unit === 'tokens' ? amount.tokens : amount.costUsd;
 }

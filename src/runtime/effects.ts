@@ -105,7 +105,7 @@ function claimKey(host: Host, x: Execution): void {
   const { key, fingerprint } = x.spec.claim!;
   callStore(
     () => host.store.claim({ key, fingerprint, owner: x.id, leaseMs: LEASE_MS, now: host.now() }),
-    (claim) => claimed(host, x, claim),
+    (answer) => claimed(host, x, checkClaim(answer)),
     (error) => {
       host.troupeEvents.emit({ type: 'store_failed', operation: 'claim', message: describeError(error) });
       const message = `The store could not claim the idempotency key: ${describeError(error)}. Nothing was run; try again.`;
@@ -115,28 +115,34 @@ function claimKey(host: Host, x: Execution): void {
 }
 
 function claimed(host: Host, x: Execution, claim: Claim): void {
-  switch ((claim as Claim | undefined)?.kind) {
+  switch (claim.kind) {
     case 'won':
       if (x.isEnded) return host.claims.giveUp(x);
       host.claims.renewLater(x);
       return x.send({ type: 'claim.won' });
     case 'stored': {
       if (x.isEnded) return;
-      if (!isAnswer((claim as Claim & { kind: 'stored' }).output)) break;
-      x.replay = (claim as Claim & { kind: 'stored' }).output;
-      const { status } = x.replay as { status: 'completed' | 'partial' };
+      x.replay = claim.output;
+      const { status } = claim.output as { status: 'completed' | 'partial' };
       return x.send({ type: 'claim.stored', status });
     }
     case 'held':
-      if (!((claim as Claim & { kind: 'held' }).retryAfterMs >= 0)) break;
-      return x.send({
-        type: 'claim.held',
-        until: host.now() + Math.min(POLL_MS, (claim as Claim & { kind: 'held' }).retryAfterMs),
-      });
+      return x.send({ type: 'claim.held', until: host.now() + Math.min(POLL_MS, claim.retryAfterMs) });
     case 'conflict':
       return reject(x, host.claims.conflict(x.spec.claim!.key));
   }
-  throw new TypeError(`it answered a claim with ${JSON.stringify(claim)}`);
+}
+
+/** A store may answer with anything; past here it is a claim. */
+function checkClaim(answer: unknown): Claim {
+  const { kind, output, retryAfterMs } = (answer ?? {}) as Record<string, unknown>;
+  const isClaim =
+    kind === 'won' ||
+    kind === 'conflict' ||
+    (kind === 'stored' && isAnswer(output)) ||
+    (kind === 'held' && typeof retryAfterMs === 'number' && retryAfterMs >= 0);
+  if (!isClaim) throw new TypeError(`it answered a claim with ${JSON.stringify(answer)}`);
+  return answer as Claim;
 }
 
 /** Whether a store gave back what it was given: the output of a run that answered. */

@@ -126,33 +126,26 @@ export class Starter {
 
   /** An execution has ended: every caller that stayed gets an output of its own. */
   concluded(x: Execution, status: RunStatus | 'rejected', context: RunContext): void {
-    const first = [...x.participants][0];
-    if (status === 'rejected') {
-      for (const participant of x.participants) {
-        participant.hurry = () => this.end(participant, undefined, { error: x.rejection });
-      }
-      const end = () =>
-        this.endAll(x, (participant) => this.end(participant, undefined, { error: x.rejection }));
-      return x.spec.claim ? this.host.claims.conclude(x, undefined, end) : end();
-    }
-    const outcome = (participant: Participant): Outcome =>
-      x.replay === undefined
-        ? outcomeFor(participant, x, status, context, participant !== first)
-        : replayedOutcome(participant, structuredClone(x.replay));
-    // What nested runs used is part of what their outer run used, unless it was another's or an earlier one's.
-    if (x.replay === undefined) x.spec.outer?.addUsage(x.usage);
+    const [first] = x.participants;
     const end = (participant: Participant) => {
-      if (x.replay !== undefined) participant.emit(replayedStart(x.replay));
-      this.endWith(participant, outcome(participant));
+      if (status === 'rejected') return this.end(participant, undefined, { error: x.rejection });
+      if (x.replay === undefined) {
+        return this.endWith(participant, outcomeFor(participant, x, status, context, participant !== first));
+      }
+      participant.emit(replayedStart(x.replay));
+      this.endWith(participant, replayedOutcome(participant, structuredClone(x.replay)));
     };
+    const isNew = status !== 'rejected' && x.replay === undefined;
+    // What nested runs used is part of what their outer run used, unless it was another's or an earlier one's.
+    if (isNew) x.spec.outer?.addUsage(x.usage);
     // Known from now on: whoever's time is up while the store still writes gets it all the same.
     for (const participant of x.participants) participant.hurry = () => end(participant);
-    const endAll = () => this.endAll(x, end);
+    const endAll = () => {
+      for (const participant of x.participants) end(participant);
+    };
     if (!x.spec.claim) return endAll();
-    const isAnswer = status === 'completed' || status === 'partial';
-    const stored =
-      isAnswer && first && x.replay === undefined ? outcomeFor(first, x, status, context).output : undefined;
-    this.host.claims.conclude(x, stored, endAll);
+    const isStored = isNew && first && (status === 'completed' || status === 'partial');
+    this.host.claims.conclude(x, isStored ? outcomeFor(first, x, status, context).output : undefined, endAll);
   }
 
   private participant(given: Pick<StartRequest, 'config'> & Partial<StartRequest>): Participant {
@@ -260,10 +253,6 @@ export class Starter {
     x.isStopping = true;
     x.stopReason = reason;
     x.send({ type: kind === 'cancelled' ? 'cancel' : 'deadline.passed' });
-  }
-
-  private endAll(x: Execution, end: (participant: Participant) => void): void {
-    for (const participant of x.participants) end(participant);
   }
 
   private endWith(participant: Participant, outcome: Outcome): void {
