@@ -4,7 +4,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { breakerMachine, budgetMachine, runMachine } from 'troupe/machines';
+import { breakerMachine, budgetMachine, bundleMachine, replicateMachine, runMachine } from 'troupe/machines';
 import { format, resolveConfig } from 'prettier';
 
 const root = path.join(import.meta.dirname, '..');
@@ -12,7 +12,7 @@ const isCheck = process.argv.includes('--check');
 const prettierOptions = { ...(await resolveConfig(path.join(root, 'README.md'))), parser: 'markdown' };
 let stale = 0;
 
-for (const machine of [runMachine, breakerMachine, budgetMachine]) {
+for (const machine of [runMachine, bundleMachine, replicateMachine, breakerMachine, budgetMachine]) {
   await put(`docs/machines/${machine.id}.md`, () => page(machine));
 }
 await put('README.md', (before) =>

@@ -4,7 +4,7 @@ export type { BreakerControl, ToolDescription } from './troupe.js';
 export type { TroupeOptions } from './troupe-options.js';
 export { Orchestrator, ReliableOrchestrator } from './orchestrator.js';
 export type { NamedArguments, ReliableOptions, ToolArguments, UntypedArguments } from './orchestrator.js';
-export type { Run, RunSnapshot } from './runtime/run-handle.js';
+export type { BundleProgress, Run, RunSnapshot } from './runtime/run-handle.js';
 export type { Inspector } from './runtime/host.js';
 export type { BreakerSnapshot } from './runtime/breaker-snapshot.js';
 export { memoryStore, type MemoryStoreOptions } from './runtime/memory-store.js';
@@ -23,6 +23,22 @@ export type {
   ToolDefinition,
   ToolEmission,
 } from './core/tool.js';
+
+export { BundleTool } from './core/bundle-tool.js';
+export type { AnyBundleTool, BundleContent, ReplicateDraw } from './core/bundle-tool.js';
+export type { BundleOptions, ReplicateBudget } from './core/bundle-options.js';
+export type { BundleMeta, BundleStatus, EvidenceBundle } from './core/evidence/bundle.js';
+export type { Replicate, ReplicateStatus } from './core/evidence/replicate.js';
+export type { BundleSummary, PartialSummary } from './core/evidence/summary.js';
+export type { FieldSummary } from './core/evidence/fields.js';
+export type { Disagreement } from './core/evidence/disagreements.js';
+export type { Distribution } from './core/evidence/distributions.js';
+export type { Agreement } from './core/evidence/agreement.js';
+export type { BundleLimits, Cut } from './core/evidence/limits.js';
+export type { Tolerance } from './core/evidence/tolerance.js';
+export type { StopReason, StoppingRule } from './core/evidence/stopping.js';
+export type { TallyView } from './core/evidence/custom-stopping.js';
+export type { EvidenceWarning } from './core/evidence/warning.js';
 
 export { Budget } from './core/budget.js';
 export type { BudgetLimits, BudgetOptions, BudgetPeriod } from './core/budget.js';

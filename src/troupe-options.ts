@@ -1,5 +1,7 @@
 import type { PoolOptions, ReliabilityOptions, SharedReliabilityOptions } from './core/reliability.js';
-import { InvalidOptionsError, ToolRegistrationError } from './core/errors.js';
+import { describeError, InvalidOptionsError, ToolRegistrationError } from './core/errors.js';
+import { parseBundleOptions } from './core/bundle-options.js';
+import { bundleProblem, isBundleTool, type AnyBundleTool } from './core/bundle-tool.js';
 import type { Clock, Logger, Random, Store } from './core/ports.js';
 import { isStandardSchema } from './core/schema.js';
 import { isTool, type AnyTool } from './core/tool.js';
@@ -47,6 +49,19 @@ export function checkTool(tool: unknown): asserts tool is AnyTool {
         `The \`${side}\` of tool "${name}" is no Standard Schema (zod, valibot, arktype, ...).`,
       );
     }
+  }
+  if (isBundleTool(tool)) checkBundleTool(tool);
+}
+
+function checkBundleTool(tool: AnyBundleTool): void {
+  const problem = bundleProblem(tool);
+  if (problem !== undefined) throw new ToolRegistrationError(problem);
+  try {
+    parseBundleOptions(tool.defaultOptions, 'defaultOptions');
+  } catch (error) {
+    throw new ToolRegistrationError(`The bundle tool "${tool.name}": ${describeError(error)}`, {
+      cause: error,
+    });
   }
 }
 

@@ -1,16 +1,19 @@
-import { toJson, NotJson, type JsonLimits, type JsonObject, type JsonValue } from '../core/json.js';
+import { toJson, NotJson, type JsonCopy, type JsonLimits, type JsonValue } from '../core/json.js';
 import { isThenable, type Awaitable } from '../core/ports.js';
 import { field } from '../core/retry-after.js';
-import { checkSchema, type Checked } from '../core/schema.js';
-import { isToolResult, ToolResult, type AnyTool, type ToolContext } from '../core/tool.js';
+import { checkSchema, type Checked, type StandardSchema } from '../core/schema.js';
+import { isToolResult, ToolResult } from '../core/tool.js';
 import { readUsage, type ReadUsage } from '../core/usage.js';
 
 export interface ToolCallInput {
-  readonly tool: AnyTool;
+  /** Validates the request, and gives what the tool is called with. */
+  readonly input: StandardSchema | undefined;
+  /** Validates the content. */
+  readonly output: StandardSchema | undefined;
   /** What the request may be, best first: a text is offered as it is, then as `{ query }`. */
   readonly requests: readonly JsonValue[];
-  readonly options: JsonObject;
-  readonly context: ToolContext;
+  /** The call itself; its `this` and its other arguments are the caller's affair. */
+  readonly execute: (request: unknown) => unknown;
   readonly maxOutputBytes: number;
   /** Called right before the tool is. False: nobody wants the answer any more, and the tool is not called. */
   readonly begin: () => boolean;
@@ -20,6 +23,8 @@ export type ToolCallOutcome =
   | {
       readonly kind: 'answered';
       readonly content: JsonValue;
+      /** Its size as JSON text. */
+      readonly bytes: number;
       readonly usage: ReadUsage;
       readonly metadata: JsonValue | undefined;
       readonly warnings: readonly string[];
@@ -50,7 +55,7 @@ export function callTool(input: ToolCallInput, settled: (outcome: ToolCallOutcom
 }
 
 function checkRequest(input: ToolCallInput, index: number): Awaitable<Checked> {
-  const checked = checkSchema(input.tool.input, input.requests[index]);
+  const checked = checkSchema(input.input, input.requests[index]);
   if (index + 1 >= input.requests.length) return checked;
   const orNext = (known: Checked) => (known.ok ? known : checkRequest(input, index + 1));
   return isThenable(checked) ? checked.then(orNext) : orNext(checked);
@@ -60,7 +65,7 @@ function execute(input: ToolCallInput, request: Checked): Awaitable<ToolCallOutc
   if (!request.ok) return { kind: 'refused', problem: request.problem };
   if (!input.begin()) return { kind: 'unwanted' };
   try {
-    const returned: unknown = input.tool.execute(request.value, input.options, input.context);
+    const returned: unknown = input.execute(request.value);
     if (!isThenable(returned)) return receive(input, returned);
     return Promise.resolve(returned).then((result: unknown) => receive(input, result), threw);
   } catch (error) {
@@ -79,16 +84,17 @@ function receive(input: ToolCallInput, returned: unknown): Awaitable<ToolCallOut
   const warnings = usage.ignored.map(
     (name) => `The tool reported a usage whose \`${name}\` is no amount; it was ignored.`,
   );
-  let content: JsonValue;
+  let copy: JsonCopy;
   try {
-    content = toJson(result.content, limits).value;
+    copy = toJson(result.content, limits);
   } catch (error) {
     if (!(error instanceof NotJson)) throw error;
     return { kind: 'invalid', problem: `Its content is not usable: ${error.message}.`, usage };
   }
   const metadata = readMetadata(result.metadata, limits, warnings);
-  const answered: ToolCallOutcome = { kind: 'answered', content, usage, metadata, warnings };
-  const checked = checkSchema(input.tool.output, content);
+  const { value: content, bytes } = copy;
+  const answered: ToolCallOutcome = { kind: 'answered', content, bytes, usage, metadata, warnings };
+  const checked = checkSchema(input.output, content);
   const judge = (known: Checked): ToolCallOutcome =>
     known.ok ? withValue(answered, known.value, content, limits) : invalid(known.problem, usage);
   return isThenable(checked) ? checked.then(judge) : judge(checked);
@@ -103,7 +109,8 @@ function withValue(
 ): ToolCallOutcome {
   if (value === content) return answered;
   try {
-    return { ...answered, content: toJson(value, limits).value };
+    const copy = toJson(value, limits);
+    return { ...answered, content: copy.value, bytes: copy.bytes };
   } catch (error) {
     return invalid(`what the schema gave is not usable: ${(error as Error).message}`, answered.usage);
   }

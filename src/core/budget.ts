@@ -30,6 +30,8 @@ export interface Shortage {
   readonly actual: number;
   /** True: it may fit once calls in flight have settled. */
   readonly mayPass: boolean;
+  /** The one that is short. */
+  readonly budget: Budget;
 }
 
 /** Something calls can be reserved against: a {@link Budget}, or the allowance of an outer call. */
@@ -174,7 +176,7 @@ export class Budget implements Account {
     if (asked <= left && (own !== undefined || left > 0)) return null;
     const mine = unitOf(own ?? NOTHING, unit);
     const byOthers = unitOf(this.held, unit) - mine - unitOf(this.blocked, unit);
-    return judge(unit, limit, unitOf(this.used, unit) + mine, byOthers, asked);
+    return { ...judge(unit, limit, unitOf(this.used, unit) + mine, byOthers, asked), budget: this };
   }
 
   private roll(now: number): void {
@@ -237,7 +239,13 @@ function checkLimit(name: string, value: unknown): void {
 }
 
 /** @param held by others than the asker, who do not wait themselves. */
-function judge(resource: BudgetUnit, limit: number, used: number, held: number, need: number): Shortage {
+function judge(
+  resource: BudgetUnit,
+  limit: number,
+  used: number,
+  held: number,
+  need: number,
+): Omit<Shortage, 'budget'> {
   // With the calls in flight gone, would it fit?
   const mayPass = held > 1e-12 && used < limit && used + need <= limit + 1e-12;
   return { resource, limit, actual: resource === 'cost' ? roundUsd(used + need) : used + need, mayPass };

@@ -1,4 +1,7 @@
 import type { AttemptFailure, ErrorJson } from './errors.js';
+import type { BundleStatus } from './evidence/bundle.js';
+import type { ReplicateStatus } from './evidence/replicate.js';
+import type { PartialSummary } from './evidence/summary.js';
 import type { JsonValue } from './json.js';
 import type { RunStatus } from './output.js';
 import type { Usage } from './usage.js';
@@ -50,23 +53,32 @@ export type RunEventBody =
       readonly type: 'delta';
       readonly toolName: string;
       readonly step?: number;
+      /** Id of the replicate, in a bundle. */
+      readonly replicate?: string;
       readonly attempt: number;
       readonly text: string;
       readonly data?: JsonValue;
       readonly folded?: number;
     }
-  | { readonly type: 'warning'; readonly code: string; readonly message: string; readonly folded?: number }
+  | {
+      readonly type: 'warning';
+      readonly code: string;
+      readonly message: string;
+      readonly replicate?: string;
+      readonly folded?: number;
+    }
   | {
       readonly type: 'tool_event';
       readonly name: string;
       readonly toolName: string;
+      readonly replicate?: string;
       readonly data: JsonValue;
       readonly folded?: number;
     }
-  | { readonly type: 'replicate_started'; readonly data: JsonValue; readonly folded?: number }
-  | { readonly type: 'replicate_done'; readonly data: JsonValue; readonly folded?: number }
-  | { readonly type: 'partial_summary'; readonly data: JsonValue; readonly folded?: number }
-  | { readonly type: 'bundle_ready'; readonly data: JsonValue }
+  | BundleNews<'replicate_started', ReplicateStarted>
+  | BundleNews<'replicate_done', ReplicateDone>
+  | BundleNews<'partial_summary', PartialEvidence>
+  | BundleNews<'bundle_ready', BundleReady>
   | Terminal<'run_completed', {}>
   | Terminal<'error', { readonly error: ErrorJson }>
   | Terminal<'timeout', { readonly error: ErrorJson }>
@@ -79,7 +91,63 @@ type CallEvent<Type extends string, Fields> = {
   readonly attempt: number;
   /** Which step or branch, from 0; absent in a single plan. */
   readonly step?: number;
+  /** Id of the replicate, in a bundle. */
+  readonly replicate?: string;
+  /** How many of its kind it stands for, where a slow reader gets the events of replicates merged. */
+  readonly folded?: number;
 } & Fields;
+
+/**
+ * What a bundle says while it goes on. A bundle tool that makes its bundles by itself may send what it likes: then any
+ * field may be missing, and others may be there.
+ */
+interface BundleNews<Type extends string, Data> {
+  readonly type: Type;
+  readonly step?: number;
+  readonly data: Partial<Data> & { readonly [field: string]: JsonValue | undefined };
+  readonly folded?: number;
+}
+
+type ReplicateStarted = { readonly id: string; readonly index: number; readonly seed: number };
+
+type ReplicateDone = {
+  readonly id: string;
+  readonly index: number;
+  readonly status: ReplicateStatus;
+  /** The answer, up to 4 KiB of JSON; a larger one is in the bundle only. */
+  readonly answer: JsonValue;
+  readonly attempts: number;
+  readonly elapsedMs: number;
+  readonly costUsd: number;
+  readonly totalTokens: number;
+  /** Why it is not valid. */
+  readonly problem: string;
+};
+
+/** {@link PartialSummary}, with how far the bundle is. */
+type PartialEvidence = Omit<PartialSummary, 'confidenceKind'> & {
+  readonly confidenceKind: string;
+  readonly k: number;
+  readonly issued: number;
+  readonly round: number;
+};
+
+type BundleReady = {
+  readonly status: BundleStatus;
+  readonly k: number;
+  readonly issued: number;
+  readonly valid: number;
+  readonly rounds: number;
+  readonly stopReason: string;
+  readonly earlyStopped: boolean;
+  readonly elapsedMs: number;
+  readonly confidence: number | null;
+  /** Up to 4 KiB of JSON. */
+  readonly consensus: JsonValue;
+  readonly leader: JsonValue;
+  readonly costUsd: number;
+  readonly totalTokens: number;
+};
 
 type Terminal<Type extends string, Fields> = {
   readonly type: Type;

@@ -30,8 +30,17 @@ export function isStandardSchema(value: unknown): value is StandardSchema {
   return typeof standard === 'object' && standard !== null && typeof standard.validate === 'function';
 }
 
+/** More are left out. */
+const MAX_PROBLEMS = 50;
+
 export type Checked =
-  { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly problem: string };
+  | { readonly ok: true; readonly value: unknown }
+  | {
+      readonly ok: false;
+      /** The first of them, in one line. */
+      readonly problem: string;
+      readonly problems: readonly string[];
+    };
 
 /** Validates against a schema, if there is one. A schema that throws has found a problem. */
 export function checkSchema(schema: StandardSchema | undefined, value: unknown): Awaitable<Checked> {
@@ -47,14 +56,19 @@ export function checkSchema(schema: StandardSchema | undefined, value: unknown):
 function readResult(result: SchemaResult<unknown>): Checked {
   try {
     if (result.issues === undefined) return { ok: true, value: result.value };
-    return { ok: false, problem: result.issues.slice(0, 5).map(describeIssue).join('; ') || 'is not valid' };
+    const problems = result.issues.slice(0, MAX_PROBLEMS).map(describeIssue);
+    return problems.length === 0 ? refused(['is not valid']) : refused(problems);
   } catch {
-    return { ok: false, problem: 'the schema gave no result of the Standard Schema kind' };
+    return refused(['the schema gave no result of the Standard Schema kind']);
   }
 }
 
 function readThrown(error: unknown): Checked {
-  return { ok: false, problem: `the schema threw: ${describeError(error)}` };
+  return refused([`the schema threw: ${describeError(error)}`]);
+}
+
+function refused(problems: readonly string[]): Checked {
+  return { ok: false, problem: problems.slice(0, 5).join('; '), problems };
 }
 
 function describeIssue(issue: SchemaIssue): string {

@@ -1,10 +1,19 @@
-import { decideRetry, type JudgedFailure, type Refusal, type RetryDecision } from '../core/retry.js';
+import type { AttemptFailure, OrchestratorErrorCode } from '../core/errors.js';
+import {
+  decideRetry,
+  toAttemptFailure,
+  type JudgedFailure,
+  type Refusal,
+  type RetryDecision,
+} from '../core/retry.js';
 
 /** A tool of the plan with what the attempt's rules need to know of it. JSON, like everything in a context. */
 export interface Candidate {
   readonly tool: string;
   readonly provider: string;
   readonly idempotent: boolean;
+  /** Asked by a supervisor, as replicates. */
+  readonly isBundle: boolean;
   readonly maxRetries: number;
   readonly maxDelayMs: number;
   /** Null: no second call. */
@@ -34,6 +43,8 @@ export interface AttemptContext {
   /** When a wait of known length ends. */
   wakeAt: number | null;
   lastFailure: (JudgedFailure & { readonly committed: boolean }) | null;
+  /** Failed calls over all candidates. */
+  failures: readonly AttemptFailure[];
   refusal: Refusal | null;
 }
 
@@ -42,7 +53,8 @@ export type AttemptEvent =
   | { type: 'attempt.waiting'; on: WaitReason; until: number | null }
   | { type: 'attempt.freed' }
   | { type: 'attempt.refused'; refusal: Refusal }
-  | { type: 'call.succeeded'; call: number }
+  /** `partial`: a bundle that the tool made by itself, with half of its replicates valid or fewer. */
+  | { type: 'call.succeeded'; call: number; partial?: boolean }
   | { type: 'call.failed'; call: number; failure: JudgedFailure; committed: boolean }
   | { type: 'hedge.granted' }
   | { type: 'timer.wait' }
@@ -53,7 +65,7 @@ export type AttemptEvent =
 
 /** Timers the attempt's states use; `at` is absolute, `inMs` counts from now. */
 export type TimerParams =
-  | { readonly timer: 'wait' | 'backoff'; readonly at: number }
+  | { readonly timer: 'wait' | 'backoff' | 'replicate'; readonly at: number }
   | { readonly timer: 'attempt' | 'hedge' | 'overrun' | 'grace'; readonly inMs: number };
 
 /** Why calls are aborted. It decides what their breaker is told. */
@@ -80,6 +92,38 @@ export function retryDecision(context: AttemptContext): RetryDecision {
     committed: failure.committed,
   });
 }
+
+/** Why the current candidate is given up. */
+export interface AttemptEnd {
+  readonly code: OrchestratorErrorCode;
+  /** Half a sentence. */
+  readonly why: string | null;
+  readonly retryAfterMs: number | null;
+}
+
+export function attemptEnd(context: AttemptContext): AttemptEnd {
+  if (context.refusal) {
+    const { code, message, retryAfterMs = null } = context.refusal;
+    return { code, why: message, retryAfterMs };
+  }
+  const decision = retryDecision(context);
+  const { at = 0, refusedUntil, retryAfterMs: asked = null } = context.lastFailure ?? {};
+  if (decision.kind === 'retry') return { code: 'internal', why: null, retryAfterMs: asked };
+  const isRefused = decision.code === 'breaker_open' && refusedUntil !== undefined;
+  return { code: decision.code, why: decision.why, retryAfterMs: isRefused ? refusedUntil - at : asked };
+}
+
+/** What a context begins with. */
+export const freshAttempt = {
+  candidate: 0,
+  attempt: 0,
+  calls: 0,
+  inFlight: [],
+  wakeAt: null,
+  lastFailure: null,
+  failures: [],
+  refusal: null,
+} satisfies Partial<AttemptContext>;
 
 /** Updates of the attempt's context; each is wrapped in `assign` by the charts that use it. */
 export const attemptUpdates = {
@@ -108,7 +152,11 @@ export const attemptUpdates = {
     const { failure, committed } = event as { failure: JudgedFailure; committed: boolean };
     // What one of two racing calls has shown stays shown.
     const wasShown = context.lastFailure?.committed === true;
-    return { lastFailure: { ...failure, committed: committed || wasShown } };
+    const told = toAttemptFailure(currentCandidate(context).tool, context.attempt, failure);
+    return {
+      lastFailure: { ...failure, committed: committed || wasShown },
+      failures: [...context.failures, told],
+    };
   },
   scheduleRetry: ({ context }: Args<unknown>) => {
     const decision = retryDecision(context);
@@ -133,6 +181,8 @@ export const attemptGuards = {
   waitsForBudget: ({ event }: Args<unknown>) => (event as { on: WaitReason }).on === 'budget',
   isInFlight,
   isLastInFlight: (args: Args<unknown>) => isInFlight(args) && args.context.inFlight.length === 1,
+  isPartialAnswer: (args: Args<unknown>) =>
+    isInFlight(args) && (args.event as { partial?: boolean }).partial === true,
   mayRetry: ({ context }: Args<unknown>) => retryDecision(context).kind === 'retry',
   mayHedge: ({ context }: Args<unknown>) =>
     context.calls < context.maxAttempts && context.inFlight.length === 1,
@@ -159,6 +209,8 @@ export const attemptEffects = {
 export interface AttemptEnds {
   /** The call answered, and nothing else is in flight. */
   readonly succeeded: string;
+  /** The same, for an answer that is but part of what was asked; such calls are never hedged. */
+  readonly partial?: string;
   /** The call answered; a hedge has lost and must settle. */
   readonly won: string;
   /** This candidate was not called. */
@@ -227,6 +279,9 @@ export function attemptStates(ends: AttemptEnds) {
       ],
       on: {
         'call.succeeded': [
+          ...(ends.partial === undefined
+            ? []
+            : ([{ guard: 'isPartialAnswer', target: ends.partial, actions: 'landCall' }] as const)),
           { guard: 'isLastInFlight', target: ends.succeeded, actions: 'landCall' },
           { guard: 'isInFlight', target: ends.won, actions: 'landCall' },
         ],

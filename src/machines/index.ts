@@ -1,5 +1,17 @@
 /** The door `troupe/machines`: the charts themselves. */
 export { breakerMachine, type BreakerContext, type BreakerEvent, type BreakerInput } from './breaker.js';
 export { budgetMachine, type BudgetContext, type BudgetEvent, type BudgetInput } from './budget.js';
+export {
+  bundleMachine,
+  type BundleContext,
+  type BundleEvent as BundleChartEvent,
+  type BundleInput,
+} from './bundle.js';
+export {
+  replicateMachine,
+  type ReplicateContext,
+  type ReplicateEvent as ReplicateChartEvent,
+  type ReplicateInput,
+} from './replicate.js';
 export { runMachine, type RunContext, type RunEvent as RunChartEvent, type RunInput } from './run.js';
 export { type AttemptContext, type AttemptEvent, type Candidate } from './attempt.js';

@@ -1,17 +1,20 @@
 import { assign, setup } from 'xstate';
 import type { AttemptFailure, ErrorJson, OrchestratorErrorCode } from '../core/errors.js';
+import type { BundleStatus } from '../core/evidence/bundle.js';
 import type { RunStatus } from '../core/output.js';
 import type { ParallelPolicy } from '../core/planning/planner.js';
-import { toAttemptFailure } from '../core/retry.js';
 import {
   attemptEffects,
+  attemptEnd,
   attemptGuards,
   attemptStates,
   attemptUpdates,
   currentCandidate,
+  freshAttempt,
   retryDecision,
   type AbortCause,
   type AttemptContext,
+  type AttemptEnd,
   type AttemptEvent,
   type Candidate,
 } from './attempt.js';
@@ -42,8 +45,6 @@ export interface RunContext extends AttemptContext {
   /** The key under which the runtime keeps what is no JSON: tool, controllers, event log. */
   runId: string;
   isAdmitted: boolean;
-  /** Failed calls over all candidates. */
-  failures: readonly AttemptFailure[];
   /** Of the candidates that refused: in how many milliseconds the first of them may be asked again. */
   soonest: number | null;
   /** Of a chain or a parallel plan; each step is a run of its own. */
@@ -52,6 +53,10 @@ export interface RunContext extends AttemptContext {
   step: number;
   policy: ParallelPolicy;
   quorum: number;
+  /** The supervisor of a bundle, an actor of its own. */
+  bundle: 'running' | 'ended' | null;
+  /** Why the current candidate's bundle has no valid replicate. */
+  bundleEnd: AttemptEnd | null;
   end: RunEnd | null;
 }
 
@@ -65,6 +70,16 @@ export type RunEvent =
   | { type: 'planned.chain'; steps: readonly string[] }
   | { type: 'planned.parallel'; steps: readonly string[]; policy: ParallelPolicy; quorum: number }
   | { type: 'step.ended'; step: number; status: RunStatus; code: OrchestratorErrorCode | null }
+  /** The answer is known: what is left to do is to settle losers and to reduce the answers. */
+  | { type: 'bundle.decided' }
+  | {
+      type: 'bundle.ended';
+      /** `cut`: a limit or a cancellation ended it. */
+      status: BundleStatus | 'cut';
+      /** Why no replicate could answer; null where one did. */
+      end: AttemptEnd | null;
+      failures: readonly AttemptFailure[];
+    }
   | { type: 'deadline.extended'; at: number | null }
   | { type: 'cancel' }
   | { type: 'deadline.passed' }
@@ -73,6 +88,7 @@ export type RunEvent =
 
 const ends = {
   succeeded: '#completed',
+  partial: '#partial',
   won: '#landing',
   refused: '#fallingOver',
   exhausted: '#fallingOver',
@@ -94,6 +110,10 @@ const runSetup = setup({
     startStep: (_: unknown, _params: { step: number }) => {},
     startBranches: () => {},
     abortSteps: (_: unknown, _params: { cause: AbortCause }) => {},
+    startBundle: () => {},
+    abortBundle: (_: unknown, _params: { cause: AbortCause }) => {},
+    /** Reduce what has settled, and do not take long. */
+    hurryBundle: () => {},
     announceFallback: (_: unknown, _params: { from: string; to: string; reason: string }) => {},
     /** The run is over: settle with callers, release what is held. */
     finish: (_: unknown, _params: { status: RunStatus | 'rejected' }) => {},
@@ -107,14 +127,10 @@ const runSetup = setup({
     forgetCalls: assign(() => attemptUpdates.forgetCalls()),
     nextCandidate: assign((args) => ({
       ...attemptUpdates.nextCandidate(args),
+      bundleEnd: null,
       soonest: earlier(args.context.refusal?.retryAfterMs ?? null, args.context.soonest),
     })),
-    noteFailure: assign((args) => {
-      const update = attemptUpdates.noteFailure(args);
-      const { context } = args;
-      const failure = toAttemptFailure(currentCandidate(context).tool, context.attempt, update.lastFailure);
-      return { ...update, failures: [...context.failures, failure] };
-    }),
+    noteFailure: assign((args) => attemptUpdates.noteFailure(args)),
     admit: assign({ isAdmitted: true }),
     notePlan: assign(({ event }) => (event.type === 'planned' ? { candidates: event.candidates } : {})),
     noteSteps: assign(({ event }) => {
@@ -145,6 +161,18 @@ const runSetup = setup({
     ),
     nextStep: assign(({ context }) => ({ step: context.step + 1 })),
 
+    beginBundle: assign({ bundle: 'running' }),
+    noteBundle: assign(({ context, event }) =>
+      event.type === 'bundle.ended'
+        ? {
+            bundle: 'ended' as const,
+            bundleEnd: event.end,
+            failures: [...context.failures, ...event.failures],
+          }
+        : {},
+    ),
+
+    endPartial: assign({ end: endsWith('partial') }),
     endCompleted: assign({ end: endsWith('completed') }),
     endReplayed: assign(({ event }) => ({
       end: endsWith(event.type === 'claim.stored' ? event.status : 'completed'),
@@ -163,12 +191,17 @@ const runSetup = setup({
     isAdmitted: ({ context }) => context.isAdmitted,
     isPlanned: ({ context }) => context.candidates.length > 0,
     isReady: ({ context }) => context.isAdmitted && context.candidates.length > 0,
+    isBundle: ({ context }) => currentCandidate(context).isBundle,
+    bundleCompleted: ({ event }) => event.type === 'bundle.ended' && event.status === 'completed',
+    bundlePartial: ({ event }) => event.type === 'bundle.ended' && event.status === 'partial',
     hasNextCandidate: ({ context }) => mayFallOver(context),
     stepAnswered: ({ event }) => isAnswer(event),
     lastStepAnswered: ({ context, event }) => isAnswer(event) && context.step + 1 >= context.steps.length,
     branchesDecided: ({ context }) => judgeBranches(context.steps, context.policy, context.quorum) !== null,
     isSettled: ({ context }) =>
-      context.inFlight.length === 0 && !context.steps.some((step) => step.status === 'running'),
+      context.inFlight.length === 0 &&
+      context.bundle !== 'running' &&
+      !context.steps.some((step) => step.status === 'running'),
     endsCompleted: ({ context }) => context.end?.status === 'completed',
     endsPartial: ({ context }) => context.end?.status === 'partial',
     endsTimedOut: ({ context }) => context.end?.status === 'timed_out',
@@ -184,24 +217,19 @@ export const runMachine = runSetup.createMachine({
   context: ({ input }) => ({
     runId: input.runId,
     isAdmitted: input.isAdmitted,
+    ...freshAttempt,
     candidates: input.candidates ?? [],
-    candidate: 0,
-    attempt: 0,
-    calls: 0,
     maxAttempts: input.maxAttempts,
-    inFlight: [],
     attemptTimeoutMs: input.attemptTimeoutMs,
     abortGraceMs: input.abortGraceMs,
     deadlineAt: input.deadlineAt,
-    wakeAt: null,
-    lastFailure: null,
-    refusal: null,
-    failures: [],
     soonest: null,
     steps: [],
     step: 0,
     policy: 'all',
     quorum: 1,
+    bundle: null,
+    bundleEnd: null,
     end: null,
   }),
   initial: 'starting',
@@ -215,7 +243,7 @@ export const runMachine = runSetup.createMachine({
     starting: {
       description: 'What is known already decides where it begins.',
       always: [
-        { guard: 'isReady', target: 'attempting' },
+        { guard: 'isReady', target: 'dispatching' },
         { guard: 'isAdmitted', target: 'planning' },
         { target: 'admitting' },
       ],
@@ -227,7 +255,7 @@ export const runMachine = runSetup.createMachine({
       entry: 'claimKey',
       on: {
         'claim.won': [
-          { guard: 'isPlanned', target: 'attempting', actions: 'admit' },
+          { guard: 'isPlanned', target: 'dispatching', actions: 'admit' },
           { target: 'planning', actions: 'admit' },
         ],
         'claim.stored': { target: 'concluding', actions: 'endReplayed' },
@@ -250,11 +278,15 @@ export const runMachine = runSetup.createMachine({
       description: 'Chooses the tools.',
       entry: 'makePlan',
       on: {
-        planned: { target: 'attempting', actions: 'notePlan' },
+        planned: { target: 'dispatching', actions: 'notePlan' },
         'planned.chain': { target: 'stepping', actions: 'noteSteps' },
         'planned.parallel': { target: 'branching', actions: 'noteSteps' },
         rejected: 'rejected',
       },
+    },
+    dispatching: {
+      description: 'A tool is called by an attempt, a bundle tool by a supervisor and its replicates.',
+      always: [{ guard: 'isBundle', target: 'bundling' }, { target: 'attempting' }],
     },
     attempting: {
       description: 'Calls the tools of the plan, one after the other, until one answers.',
@@ -267,7 +299,7 @@ export const runMachine = runSetup.createMachine({
       always: [
         {
           guard: 'hasNextCandidate',
-          target: 'attempting',
+          target: 'dispatching',
           actions: [
             {
               type: 'announceFallback',
@@ -287,6 +319,30 @@ export const runMachine = runSetup.createMachine({
       id: 'landing',
       description: 'One call has answered; the one it raced must settle.',
       always: { target: 'settling', actions: 'endCompleted' },
+    },
+    bundling: {
+      tags: ['in flight'],
+      description: 'A supervisor asks replicates and reduces their answers to evidence.',
+      entry: ['beginBundle', 'startBundle'],
+      on: {
+        'bundle.ended': [
+          { guard: 'bundleCompleted', target: 'concluding', actions: ['noteBundle', 'endCompleted'] },
+          { guard: 'bundlePartial', target: 'concluding', actions: ['noteBundle', 'endPartial'] },
+          { target: 'fallingOver', actions: 'noteBundle' },
+        ],
+      },
+      initial: 'asking',
+      states: {
+        asking: { on: { 'bundle.decided': 'reducing' } },
+        reducing: {
+          description: 'The answer is known: a limit can only hasten the end now.',
+          on: {
+            cancel: { actions: 'hurryBundle' },
+            'deadline.passed': { actions: 'hurryBundle' },
+            'budget.exceeded': {},
+          },
+        },
+      },
     },
     stepping: {
       tags: ['in flight'],
@@ -314,6 +370,7 @@ export const runMachine = runSetup.createMachine({
       entry: [
         { type: 'abortCalls', params: ({ context }) => ({ cause: abortCause(context) }) },
         { type: 'abortSteps', params: ({ context }) => ({ cause: abortCause(context) }) },
+        { type: 'abortBundle', params: ({ context }) => ({ cause: abortCause(context) }) },
         { type: 'armTimer', params: ({ context }) => ({ timer: 'grace', inMs: context.abortGraceMs }) },
       ],
       exit: { type: 'disarmTimer', params: { timer: 'grace' } },
@@ -322,7 +379,8 @@ export const runMachine = runSetup.createMachine({
         'call.succeeded': { guard: 'isInFlight', actions: 'landCall' },
         'call.failed': { guard: 'isInFlight', actions: 'landCall' },
         'step.ended': { actions: 'noteStep' },
-        // Steps are bounded by their own grace, so only calls are given up here.
+        'bundle.ended': { actions: 'noteBundle' },
+        // Steps and bundles are bounded by their own grace, so only calls are given up here.
         'timer.grace': { actions: ['abandonCalls', 'forgetCalls'] },
         // The first cause decides how the run ends.
         cancel: {},
@@ -348,6 +406,7 @@ export const runMachine = runSetup.createMachine({
       entry: { type: 'finish', params: { status: 'completed' } },
     },
     partial: {
+      id: 'partial',
       type: 'final',
       tags: ['ended'],
       description: 'Part of the branches or replicates answered, and that is enough.',
@@ -376,18 +435,9 @@ function endsWith(status: RunStatus, code: OrchestratorErrorCode | null = null):
 
 /** Why the current candidate is given up, and whether another may be tried. */
 function failedEnd(context: RunContext): RunEnd {
-  if (context.refusal) {
-    const { code, message, retryAfterMs = null } = context.refusal;
-    return { status: 'failed', code, why: message, retryAfterMs: earlier(retryAfterMs, context.soonest) };
-  }
-  const decision = retryDecision(context);
-  const { at = 0, refusedUntil, retryAfterMs: asked = null } = context.lastFailure ?? {};
-  const retryAfterMs =
-    decision.kind !== 'retry' && decision.code === 'breaker_open' && refusedUntil !== undefined
-      ? refusedUntil - at
-      : asked;
-  if (decision.kind === 'retry') return { status: 'failed', code: 'internal', why: null, retryAfterMs };
-  return { status: 'failed', code: decision.code, why: decision.why, retryAfterMs };
+  const end = context.bundleEnd ?? attemptEnd(context);
+  const retryAfterMs = context.refusal ? earlier(end.retryAfterMs, context.soonest) : end.retryAfterMs;
+  return { status: 'failed', ...end, retryAfterMs };
 }
 
 function earlier(a: number | null, b: number | null): number | null {
@@ -396,6 +446,7 @@ function earlier(a: number | null, b: number | null): number | null {
 
 function mayFallOver(context: RunContext): boolean {
   if (context.candidate + 1 >= context.candidates.length) return false;
+  if (context.bundleEnd) return true;
   if (context.refusal) return context.refusal.code !== 'attempts_exhausted';
   return context.calls < context.maxAttempts && retryDecision(context).kind === 'fall_over';
 }

@@ -1,9 +1,10 @@
 import { Allowance, firstShortage, roomOf } from '../core/allowance.js';
+import type { Shortage } from '../core/budget.js';
 import type { Refusal } from '../core/retry.js';
 import { providerOf, type AnyTool } from '../core/tool.js';
 import { NOTHING, type Amount } from '../core/usage.js';
 import type { Permit } from './breaker.js';
-import type { Execution } from './execution.js';
+import type { AttemptRecord } from './attempt-record.js';
 import type { Host } from './host.js';
 import type { Provider } from './providers.js';
 
@@ -21,14 +22,14 @@ type Answer =
   | { readonly kind: 'granted'; readonly grant: Grant }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
   | { readonly kind: 'wait'; readonly on: 'breaker' | 'cooldown'; readonly until: number }
-  | { readonly kind: 'budget'; readonly mayPass: boolean };
+  | { readonly kind: 'budget'; readonly short: Shortage };
 
 /** Before a call: a pool slot, then in one synchronous step the reservation and the permit. */
 export class Admission {
   constructor(private readonly host: Host) {}
 
-  /** Answers by `attempt.granted`, `attempt.waiting`, `attempt.refused` or `budget.exceeded`. */
-  acquire(x: Execution, toolName: string): void {
+  /** Answers by `attempt.granted`, `attempt.waiting`, `attempt.refused`, or what {@link AttemptRecord.outOfBudget} does. */
+  acquire(x: AttemptRecord, toolName: string): void {
     const tool = this.host.toolNamed(x, toolName);
     const provider = this.host.providers.get(providerOf(tool));
     const refusal = this.host.causedBy(x, () => this.beforeQueue(x, tool, provider));
@@ -59,7 +60,7 @@ export class Admission {
   }
 
   /** For a hedge: all of it now, or nothing. */
-  tryAcquire(x: Execution, toolName: string): Grant | undefined {
+  tryAcquire(x: AttemptRecord, toolName: string): Grant | undefined {
     const tool = this.host.toolNamed(x, toolName);
     const provider = this.host.providers.get(providerOf(tool));
     if (this.beforeQueue(x, tool, provider) || (provider.pool && !provider.pool.isFree)) return undefined;
@@ -78,7 +79,7 @@ export class Admission {
     if (grant.hasSlot) grant.provider.pool!.release();
   }
 
-  private answer(x: Execution, provider: Provider, answer: Answer): void {
+  private answer(x: AttemptRecord, provider: Provider, answer: Answer): void {
     switch (answer.kind) {
       case 'granted':
         x.grant = answer.grant;
@@ -86,7 +87,7 @@ export class Admission {
       case 'refused':
         return x.send({ type: 'attempt.refused', refusal: answer.refusal });
       case 'budget':
-        if (!answer.mayPass) return x.send({ type: 'budget.exceeded' });
+        if (!answer.short.mayPass) return x.outOfBudget(answer.short);
         x.leaveQueue = this.whenFreed(x);
         return x.send({ type: 'attempt.waiting', on: 'budget', until: null });
       case 'wait':
@@ -96,10 +97,10 @@ export class Admission {
   }
 
   /** What can be said without a slot. */
-  private beforeQueue(x: Execution, tool: AnyTool, provider: Provider): Answer | null {
+  private beforeQueue(x: AttemptRecord, tool: AnyTool, provider: Provider): Answer | null {
     const { spec } = x;
     const { maxAttempts } = this.host.baseRetryConfig(spec);
-    if (x.root.attempts >= maxAttempts) {
+    if (x.callsAgainstLimit >= maxAttempts) {
       const message = `the run has made its ${maxAttempts} calls (\`maxAttempts\`)`;
       return { kind: 'refused', refusal: { code: 'attempts_exhausted', message } };
     }
@@ -117,7 +118,7 @@ export class Admission {
     return refusing ? this.refusedByBreaker(x, tool, provider, refusing.retryAfterMs) : null;
   }
 
-  private take(x: Execution, tool: AnyTool, provider: Provider, hasSlot: boolean): Answer {
+  private take(x: AttemptRecord, tool: AnyTool, provider: Provider, hasSlot: boolean): Answer {
     // While it waited for the slot, its provider may have begun to cool down, or its breaker may have opened.
     const changed = hasSlot ? this.host.causedBy(x, () => this.beforeQueue(x, tool, provider)) : null;
     const answer = changed ?? this.reserveAndPermit(x, tool, provider, hasSlot);
@@ -125,7 +126,7 @@ export class Admission {
     return answer;
   }
 
-  private reserveAndPermit(x: Execution, tool: AnyTool, provider: Provider, hasSlot: boolean): Answer {
+  private reserveAndPermit(x: AttemptRecord, tool: AnyTool, provider: Provider, hasSlot: boolean): Answer {
     const now = this.host.now();
     const need = this.needOf(x, tool, now);
     if (need === 'unpriced') {
@@ -133,10 +134,7 @@ export class Admission {
       return { kind: 'refused', refusal: { code: 'unpriced', message } };
     }
     const short = firstShortage(x.spec.accounts, need, now);
-    if (short) {
-      if (!short.mayPass) x.root.shortage = x.shortage = short;
-      return { kind: 'budget', mayPass: short.mayPass };
-    }
+    if (short) return { kind: 'budget', short };
     let permit: Permit | undefined;
     if (x.spec.isReliable) {
       const asked = this.host.causedBy(x, () => provider.breaker.acquire());
@@ -149,7 +147,7 @@ export class Admission {
   }
 
   private refusedByBreaker(
-    x: Execution,
+    x: AttemptRecord,
     tool: AnyTool,
     provider: Provider,
     retryAfterMs: number | undefined,
@@ -166,7 +164,12 @@ export class Admission {
   }
 
   /** Waits only within `maxDelayMs` and the time left. */
-  private waitOrRefuse(x: Execution, tool: AnyTool, on: 'breaker' | 'cooldown', refusal: Refusal): Answer {
+  private waitOrRefuse(
+    x: AttemptRecord,
+    tool: AnyTool,
+    on: 'breaker' | 'cooldown',
+    refusal: Refusal,
+  ): Answer {
     const { retryAfterMs } = refusal;
     const until = this.host.now() + (retryAfterMs ?? Infinity);
     const { maxDelayMs } = this.host.retryConfigOf(x.spec, tool);
@@ -178,7 +181,7 @@ export class Admission {
   /**
    * What a call reserves: its estimate, else the most it has used, else all that is left.
    */
-  private needOf(x: Execution, tool: AnyTool, now: number): Amount | 'unpriced' {
+  private needOf(x: AttemptRecord, tool: AnyTool, now: number): Amount | 'unpriced' {
     const { accounts, config } = x.spec;
     const estimate = this.host.estimates.ofCall(x, tool, this.host.toolOptions(x, tool));
     const learned = this.host.estimates.mostUsed(tool);
@@ -195,14 +198,14 @@ export class Admission {
     return { tokens: estimate?.tokens ?? learned?.tokens ?? finite(room.tokens), costUsd: costUsd ?? 0 };
   }
 
-  warnUnpriced(x: Execution, tool: AnyTool): void {
+  warnUnpriced(x: AttemptRecord, tool: AnyTool): void {
     x.warn(
       'unpriced',
       `The cost of "${tool.name}" is unknown and counts as zero against the budget in dollars.`,
     );
   }
 
-  private whenFreed(x: Execution): () => void {
+  private whenFreed(x: AttemptRecord): () => void {
     const stops = x.spec.accounts.map((account) => account.whenFreed(() => freed()));
     const stop = () => stops.forEach((each) => each());
     const freed = () => {
@@ -213,7 +216,7 @@ export class Admission {
     return stop;
   }
 
-  private whenChanged(x: Execution, provider: Provider): () => void {
+  private whenChanged(x: AttemptRecord, provider: Provider): () => void {
     const { breaker } = provider;
     return breaker.whenChanged(() => {
       x.leaveQueue = undefined;
@@ -223,7 +226,7 @@ export class Admission {
 }
 
 /** Whether a budget of the run, or of the call it is nested in, limits dollars. */
-export function limitsCost(x: Execution): boolean {
+export function limitsCost(x: AttemptRecord): boolean {
   return x.spec.accounts.some((account) => account.limitsCost);
 }
 

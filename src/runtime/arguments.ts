@@ -1,9 +1,11 @@
 import { Budget } from '../core/budget.js';
+import { parseBundleOptions } from '../core/bundle-options.js';
+import { bundleProblem, isBundleTool, schemaAt } from '../core/bundle-tool.js';
 import { parseRunOptions, type OrchestrationOptions } from '../core/config.js';
 import { type RetryOptions } from '../core/reliability.js';
 import { InvalidOptionsError, ToolNotFoundError } from '../core/errors.js';
 import type { RunEvent } from '../core/events.js';
-import { NotJson, toJson, type JsonCopy, type JsonObject } from '../core/json.js';
+import { NotJson, toJson, type JsonCopy, type JsonObject, type JsonValue } from '../core/json.js';
 import type { PlannedTool } from '../core/planning/plan.js';
 import type { Planner } from '../core/planning/planner.js';
 import { isTool, type AnyTool } from '../core/tool.js';
@@ -69,10 +71,15 @@ export function parseArguments(host: Host, args: RunArguments, settings: Orchest
     throw new InvalidOptionsError('Argument `toolOptions` must be an object.');
   }
   const inlineTools = new Map<string, AnyTool>();
+  const tools = parseTools(host, args, config.fallback, inlineTools, settings);
+  checkBundle(
+    tools && (inlineTools.get(tools[0]!.tool) ?? host.registered(tools[0]!.tool)),
+    toolOptions?.value,
+  );
   return {
     request: request.value,
     toolOptions: toolOptions?.value as JsonObject | undefined,
-    tools: parseTools(host, args, config.fallback, inlineTools, settings),
+    tools,
     inlineTools,
     config,
     isReliable: settings.isReliable,
@@ -132,6 +139,15 @@ function checkBasic({ options, tool, toolName }: RunArguments): void {
       'Orchestrator runs the tool you name: give `toolName` or `tool`. ReliableOrchestrator can choose one.',
     );
   }
+}
+
+/** What is wrong with a bundle that was asked for by name is said at once. */
+function checkBundle(tool: AnyTool | null | undefined, toolOptions: JsonValue | undefined): void {
+  if (!tool || !isBundleTool(tool)) return;
+  const problem = bundleProblem(tool);
+  if (problem !== undefined) throw new InvalidOptionsError(problem);
+  const { schemaUri } = parseBundleOptions(toolOptions);
+  schemaAt(tool, schemaUri);
 }
 
 function parseTools(

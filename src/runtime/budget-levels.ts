@@ -1,8 +1,8 @@
 import { createActor, type Actor, type InspectionEvent, type Observer } from 'xstate';
-import type { Budget, BudgetLevel } from '../core/budget.js';
+import { Budget, type BudgetLevel } from '../core/budget.js';
 import type { RunEventBody } from '../core/events.js';
 import { budgetMachine } from '../machines/budget.js';
-import type { Execution } from './execution.js';
+import type { AttemptRecord } from './attempt-record.js';
 
 interface Watched {
   level: BudgetLevel;
@@ -32,11 +32,14 @@ export class BudgetLevels {
     private readonly warn: (message: string, error: unknown) => void,
   ) {}
 
-  note(x: Execution, what: 'reserved' | 'settled'): void {
-    for (const budget of x.budgets) this.noteOne(x, budget, what);
+  note(x: AttemptRecord, what: 'reserved' | 'settled'): void {
+    for (const account of x.spec.accounts) {
+      // Nested runs also have the allowance of their outer call, which has no chart.
+      if (account instanceof Budget) this.noteOne(x, account, what);
+    }
   }
 
-  private noteOne(x: Execution, budget: Budget, what: 'reserved' | 'settled'): void {
+  private noteOne(x: AttemptRecord, budget: Budget, what: 'reserved' | 'settled'): void {
     const watched = this.watchedOf(budget);
     const level = budget.level();
     if (watched.actor === undefined && this.inspect === undefined && level === watched.level) return;

@@ -169,7 +169,7 @@ function emit(call: Call, event: ToolEmission): void {
       typeof fields['message'] === 'string' ? fields['message'] : JSON.stringify(payload),
     );
   } else if (PLAIN.has(type)) {
-    x.emit({ type: type as 'bundle_ready', data: payload });
+    x.emit({ type: type as 'bundle_ready', data: fields });
   } else {
     x.emit({ type: 'tool_event', name: type, toolName: tool.name, data: payload });
   }

@@ -1,5 +1,6 @@
 import { callTool, type ToolCallOutcome } from '../actors/tool-call.js';
 import { makeFailure, type Failure } from '../core/classify.js';
+import { isBundleTool, ownBundle } from '../core/bundle-tool.js';
 import { BudgetExceeded } from '../core/errors.js';
 import { copyJson } from '../core/json.js';
 import type { AnyTool } from '../core/tool.js';
@@ -9,7 +10,7 @@ import type { Grant } from './admission.js';
 import { callContext } from './call-context.js';
 import { settledUsage } from './call-usage.js';
 import { formsOf } from './estimates.js';
-import type { Execution } from './execution.js';
+import type { AttemptRecord } from './attempt-record.js';
 import type { Host } from './host.js';
 import type { Run } from './run-handle.js';
 
@@ -43,10 +44,12 @@ export class Call {
   private stopReacquiring: (() => void) | undefined;
   private controller: AbortController | undefined;
   private isPermitSettled = false;
+  /** A bundle of the tool's own making, with half of its replicates valid or fewer. */
+  private isPartial = false;
 
   constructor(
     readonly host: Host,
-    readonly x: Execution,
+    readonly x: AttemptRecord,
     readonly grant: Grant,
     readonly options: CallOptions,
   ) {
@@ -67,12 +70,15 @@ export class Call {
 
   start(): void {
     const { x, tool } = this;
+    const context = callContext(this);
+    x.root.openCalls.add(this);
     const input = {
-      tool,
+      input: tool.input,
+      // Of a bundle tool it is the schema of one answer, checked when the replicate validates.
+      output: isBundleTool(tool) ? undefined : tool.output,
       // Copies: a tool that changes what it was given must not change its next attempt.
       requests: formsOf(tool, copyJson(x.spec.request)),
-      options: this.host.toolOptions(x, tool),
-      context: callContext(this),
+      execute: (request: unknown) => x.invoke(tool, request, context),
       maxOutputBytes: this.host.maxOutputBytes,
       begin: () => this.begin(),
     };
@@ -83,17 +89,14 @@ export class Call {
   private begin(): boolean {
     if (this.aborted) return false;
     const { x, tool, grant, options } = this;
-    x.emit({
-      type: 'tool_started',
+    x.announceCall({
       toolName: tool.name,
       attempt: options.attempt,
       provider: grant.provider.key,
       hedge: options.isHedge,
     });
     // An observer may have stopped the run just now; its calls are aborted when this one has begun.
-    if (this.aborted || x.context.end || x.root.context.end) return false;
-    x.root.attempts += 1;
-    if (x.root !== x) x.attempts += 1;
+    if (this.aborted || x.isEnding) return false;
     x.noteCalled(tool);
     return true;
   }
@@ -139,10 +142,9 @@ export class Call {
       this.host.now(),
     );
     if (short === null) return;
-    this.x.root.shortage = this.x.shortage = short;
     // At once, so that the tool can see it before it spends more.
     this.abort('budget_exceeded');
-    this.x.send({ type: 'budget.exceeded' });
+    this.x.outOfBudget(short);
   }
 
   /** Lends the pool slot to nested runs; the last of them brings it back. */
@@ -184,10 +186,7 @@ export class Call {
     const now = host.now();
     const { deadlineAt } = x.context;
     if (!this.aborted && deadlineAt !== null && now > deadlineAt) {
-      // A tool that held up the event loop also held up the deadline's timer.
-      this.abort('timed_out');
-      x.root.isStopping = true;
-      x.send({ type: 'deadline.passed' });
+      x.deadlinePassed(this);
     }
     const failure = this.judge(outcome, now);
     if (failure === undefined) {
@@ -195,7 +194,8 @@ export class Call {
       if (!this.aborted) host.judging.succeeded(x, this);
       if (!this.aborted) this.accept(outcome as ToolCallOutcome & { kind: 'answered' });
       this.finish(outcome, false);
-      x.send({ type: 'call.succeeded', call: this.options.number });
+      const partial = this.isPartial ? { partial: true } : {};
+      x.send({ type: 'call.succeeded', call: this.options.number, ...partial });
       return;
     }
     const limit = outcome.kind === 'threw' && !this.aborted ? this.nestedLimit(outcome.error) : undefined;
@@ -203,10 +203,7 @@ export class Call {
     this.tellBreaker(failure, error);
     const judged = host.judging.judge(x, this, failure, error);
     this.finish(outcome, false, failure);
-    if (limit) {
-      x.root.nestedLimit = x.nestedLimit = limit;
-      x.send(limit.code === 'deadline_exceeded' ? { type: 'deadline.passed' } : { type: 'budget.exceeded' });
-    }
+    if (limit) x.limitedBy(limit);
     x.send({ type: 'call.failed', call: this.options.number, failure: judged, committed: this.isCommitted });
   }
 
@@ -220,8 +217,8 @@ export class Call {
     return this.nestedErrors.has(error) && error instanceof BudgetExceeded ? error : undefined;
   }
 
-  private accept({ content, metadata, warnings }: ToolCallOutcome & { kind: 'answered' }): void {
-    this.x.answer = { content, metadata, tool: this.tool };
+  private accept({ content, bytes, metadata, warnings }: ToolCallOutcome & { kind: 'answered' }): void {
+    this.x.answer = { content, bytes, metadata, tool: this.tool, call: this };
     for (const warning of warnings) this.x.warn('usage_ignored', warning);
   }
 
@@ -229,8 +226,15 @@ export class Call {
   private judge(outcome: ToolCallOutcome, now: number): Failure | undefined {
     const { host, x, tool } = this;
     switch (outcome.kind) {
-      case 'answered':
+      case 'answered': {
+        const own = ownBundle(tool, outcome.content);
+        this.isPartial = own?.status === 'partial';
+        if (own?.status === 'failed') {
+          x.root.evidence = outcome.content;
+          return makeFailure('invalid_output', { message: own.problem });
+        }
         return host.judging.classifyResult(x, tool, outcome.content);
+      }
       case 'threw':
         return host.judging.classify(x, tool, outcome.error, now);
       case 'invalid':
@@ -287,12 +291,13 @@ export class Call {
     for (const go of this.waitingForSlot.splice(0)) go();
     this.x.addUsage(usage);
     this.host.budgetLevels.note(this.x, 'settled');
+    this.x.root.openCalls.delete(this);
     if (!wasAbandoned) this.x.calls.delete(this.options.number);
   }
 }
 
 /** What the tool's signal says. */
-function abortReason(x: Execution, cause: AbortCause): unknown {
+function abortReason(x: AttemptRecord, cause: AbortCause): unknown {
   switch (cause) {
     case 'cancelled':
       return x.root.stopReason ?? new DOMException('The run was cancelled.', 'AbortError');

@@ -1,3 +1,5 @@
+import { estimateBundle, parseBundleOptions, pickBundleOptions } from '../core/bundle-options.js';
+import { isSupervised } from '../core/bundle-tool.js';
 import { settled } from '../core/callbacks.js';
 import { copyJson, type JsonObject, type JsonValue } from '../core/json.js';
 import { isThenable } from '../core/ports.js';
@@ -5,7 +7,7 @@ import { checkSchema } from '../core/schema.js';
 import { describeError } from '../core/errors.js';
 import type { AnyTool, Estimate } from '../core/tool.js';
 import type { KnownUsage } from '../core/usage.js';
-import type { Execution } from './execution.js';
+import type { AttemptRecord } from './attempt-record.js';
 
 /** What calls are expected to use: the tools' own estimates, and what was learned from their calls. */
 export class Estimates {
@@ -47,8 +49,20 @@ export class Estimates {
     }
   }
 
+  /** For a plan: of a bundle tool, what all its replicates may use. */
+  ofPlanned(tool: AnyTool, request: JsonValue, options: JsonObject): Estimate | undefined {
+    const estimate = this.of(tool, request, options);
+    if (estimate === undefined || !isSupervised(tool)) return estimate;
+    try {
+      return estimateBundle(estimate, parseBundleOptions(pickBundleOptions(options)));
+    } catch {
+      // Options that are wrong are reported when the bundle starts.
+      return estimate;
+    }
+  }
+
   /** For a call of a run: warnings go into its stream. */
-  ofCall(x: Execution, tool: AnyTool, options: JsonObject): Estimate | undefined {
+  ofCall(x: AttemptRecord, tool: AnyTool, options: JsonObject): Estimate | undefined {
     return this.of(tool, x.spec.request, options, (message) => x.warn('callback_failed', message));
   }
 }

@@ -97,7 +97,7 @@ export class EventLog implements AsyncIterable<RunEvent> {
       group = [];
     };
     for (const event of this.events.slice(0, cut)) {
-      if (!FOLDABLE.has(event.type)) {
+      if (!isFoldable(event)) {
         flush();
         compacted.push(event);
         continue;
@@ -112,12 +112,20 @@ export class EventLog implements AsyncIterable<RunEvent> {
   }
 }
 
+/** What single replicates go through is folded too: there may be thousands of them. */
+function isFoldable(event: RunEvent): boolean {
+  return FOLDABLE.has(event.type) || ('replicate' in event && event.replicate !== undefined);
+}
+
 /** Merges neighbouring small events by kind; each result carries the last sequence number of its kind. */
 function fold(group: readonly RunEvent[]): RunEvent[] {
   if (group.length < 2) return [...group];
   const byKind = new Map<string, RunEvent[]>();
   for (const event of group) {
-    const kind = event.type === 'delta' ? `delta ${event.toolName} ${event.attempt}` : event.type;
+    const kind =
+      event.type === 'delta'
+        ? `delta ${event.toolName} ${event.attempt} ${event.replicate ?? ''}`
+        : event.type;
     const events = byKind.get(kind);
     if (events) events.push(event);
     else byKind.set(kind, [event]);

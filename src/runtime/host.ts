@@ -1,4 +1,11 @@
-import { createActor, type InspectionEvent, type Observer } from 'xstate';
+import {
+  createActor,
+  type Actor,
+  type AnyStateMachine,
+  type InputFrom,
+  type InspectionEvent,
+  type Observer,
+} from 'xstate';
 import type { RetryConfig } from '../core/reliability.js';
 import { describeError, OrchestratorError } from '../core/errors.js';
 import { copyJson, type JsonObject, type JsonValue } from '../core/json.js';
@@ -14,19 +21,24 @@ import {
   type Store,
 } from '../core/ports.js';
 import { checkSchema, type Checked } from '../core/schema.js';
+import { isBundleTool, isSupervised } from '../core/bundle-tool.js';
 import { providerOf, type AnyTool } from '../core/tool.js';
 import type { Candidate } from '../machines/attempt.js';
-import type { RunChartEvent } from '../machines/index.js';
 import type { RunContext } from '../machines/run.js';
 import { roomOf } from '../core/allowance.js';
 import { Admission } from './admission.js';
+import type { AttemptRecord, Hosted } from './attempt-record.js';
 import { BudgetLevels } from './budget-levels.js';
 import { Claims } from './claims.js';
-import { provideRun } from './effects.js';
+
 import { Estimates, formsOf } from './estimates.js';
 import type { Execution, ExecutionSpec } from './execution.js';
 import { Judging } from './judging.js';
+import { provideBundle } from './bundle-effects.js';
+import { provideReplicate } from './replicate-effects.js';
 import type { Provider, Providers } from './providers.js';
+import { provideRun } from './run-effects.js';
+import { Slices } from './slices.js';
 import { Starter } from './starter.js';
 import { outcomeFor, stepError } from './outcome.js';
 import { Steps } from './steps.js';
@@ -51,6 +63,11 @@ export interface HostOptions {
   readonly providers: (host: Host) => Providers;
 }
 
+interface HostedActor<Event> {
+  getSnapshot(): { readonly status: string };
+  send(event: Event): void;
+}
+
 /** The one place where charts, effects and ports are wired together: one for each Troupe. */
 export class Host {
   readonly random: Random;
@@ -63,7 +80,8 @@ export class Host {
   readonly maxOutputBytes: number;
   /** Shared references are copied, so a small object can stand for a huge request. */
   readonly maxRequestBytes = 16 * 1024 * 1024;
-  readonly executions = new Map<string, Execution>();
+  /** Side records of the actors that live, by id. */
+  readonly hosted = new Map<string, Hosted>();
   readonly providers: Providers;
   readonly budgetLevels: BudgetLevels;
   readonly estimates = new Estimates();
@@ -73,9 +91,15 @@ export class Host {
   readonly claims = new Claims(this);
   readonly starter: Starter;
   /** The run whose call is talking to a breaker: what changes then goes into its stream. */
-  cause: Execution | undefined;
-  private readonly machine = provideRun(this);
-  private readonly effects: { readonly x: Execution; readonly effect: () => void }[] = [];
+  cause: AttemptRecord | undefined;
+  /** Spreads what comes in thousands over turns of the event loop. */
+  readonly slices: Slices;
+  readonly machines = {
+    run: provideRun(this),
+    bundle: provideBundle(this),
+    replicate: provideReplicate(this),
+  };
+  private readonly effects: { readonly x: Hosted; readonly effect: () => void }[] = [];
   private isCarryingOut = false;
 
   constructor(private readonly options: HostOptions) {
@@ -91,6 +115,10 @@ export class Host {
     this.budgetLevels = new BudgetLevels(options.inspect, (message, error) =>
       this.internalFault(message, error),
     );
+    this.slices = new Slices(
+      () => this.now(),
+      (error) => this.internalFault('A task could not be carried out.', error),
+    );
     this.starter = new Starter(this, options.maxRuns);
   }
 
@@ -98,50 +126,67 @@ export class Host {
     return this.options.clock.now();
   }
 
-  /** Starts the actor of an execution. */
+  /** Starts the run of an execution. */
   launch(x: Execution, deadlineAt: number | null): void {
     const { spec } = x;
-    this.executions.set(x.id, x);
-    const maxAttempts = Math.max(1, this.baseRetryConfig(spec).maxAttempts - x.root.attempts);
-    x.actor = createActor(this.machine, {
-      id: 'run',
-      input: {
-        runId: x.id,
-        candidates: spec.tools && this.candidatesOf(x, spec.tools),
-        isAdmitted: spec.claim === undefined,
-        maxAttempts,
-        attemptTimeoutMs: spec.config.attemptTimeoutMs ?? null,
-        abortGraceMs: spec.config.abortGraceMs,
-        deadlineAt,
-      },
-      ...(this.options.inspect ? { inspect: this.options.inspect } : {}),
+    x.actor = this.actorOf(x, this.machines.run, 'run', {
+      runId: x.id,
+      candidates: spec.tools && this.candidatesOf(x, spec.tools),
+      isAdmitted: spec.claim === undefined,
+      maxAttempts: Math.max(1, this.baseRetryConfig(spec).maxAttempts - x.callsAgainstLimit),
+      attemptTimeoutMs: spec.config.attemptTimeoutMs ?? null,
+      abortGraceMs: spec.config.abortGraceMs,
+      deadlineAt,
     });
-    x.actor.subscribe({ error: (error) => this.crashed(x, error) });
-    x.actor.start();
+    this.begin(x.actor);
+  }
+
+  /** An actor for a side record, a root of its own: {@link Host.begin} starts it. */
+  actorOf<Machine extends AnyStateMachine>(
+    x: Hosted,
+    machine: Machine,
+    id: string,
+    input: InputFrom<Machine>,
+  ): Actor<Machine> {
+    this.hosted.set(x.id, x);
+    const { inspect } = this.options;
+    const options = { id, input, ...(inspect ? { inspect } : {}) };
+    const actor = createActor(machine as AnyStateMachine, options) as unknown as Actor<Machine>;
+    actor.subscribe({ error: (error) => x.crashed(error) });
+    return actor;
+  }
+
+  begin(actor: { start(): unknown }): void {
+    actor.start();
     this.carryOut();
   }
 
-  /** Tells a run's chart, then does what it asks for. */
-  send(x: Execution, event: RunChartEvent): void {
-    if (x.actor.getSnapshot().status !== 'active') return;
-    x.actor.send(event);
+  /** Tells a chart, then does what it asks for. */
+  send<Event>(actor: HostedActor<Event>, event: Event): void {
+    if (actor.getSnapshot().status !== 'active') return;
+    actor.send(event);
     this.carryOut();
+  }
+
+  /** The actor of a side record has ended. */
+  dismiss(x: Hosted): void {
+    this.hosted.delete(x.id);
   }
 
   /**
    * Takes an effect in. Effects run after the transition that asked for them: the charts are never entered twice,
    * and nothing an effect throws can break them.
    */
-  enqueue(x: Execution, effect: () => void): void {
+  enqueue(x: Hosted, effect: () => void): void {
     this.effects.push({ x, effect });
   }
 
   /** Does something for a run; what it throws is a fault of ours, and ends that run only. */
-  guard(x: Execution, work: () => void): void {
+  guard(x: Hosted, work: () => void): void {
     try {
       work();
     } catch (error) {
-      this.crashed(x, error);
+      x.crashed(error);
     }
   }
 
@@ -160,9 +205,7 @@ export class Host {
   finish(x: Execution, status: RunStatus | 'rejected', context: RunContext): void {
     if (x.isEnded) return;
     x.isEnded = true;
-    for (const timer of x.timers.values()) this.timers.clear(timer);
-    x.timers.clear();
-    this.executions.delete(x.id);
+    this.release(x);
     const { parent } = x.spec;
     if (!parent) {
       this.starter.concluded(x, status, context);
@@ -171,21 +214,34 @@ export class Host {
     } else {
       const isAnswer = status === 'completed' || status === 'partial';
       const error = isAnswer ? undefined : stepError(x, context);
-      this.steps.ended(parent.execution, parent.step, status, error, x.answer?.content);
+      this.steps.ended(parent.execution, parent.step, status, error, x.answer?.content ?? x.evidence);
     }
     for (const ended of x.whenEnded) ended();
   }
 
-  /** A fault of ours: the run is ended, whatever state its chart was in. */
-  private crashed(x: Execution, error: unknown): void {
-    if (x.isEnded) return;
-    this.internalFault('The chart of a run failed.', error);
-    const context = x.context;
+  /** The actor of something that makes calls has ended: its timers and its record go. */
+  release(x: AttemptRecord): void {
+    for (const timer of x.timers.values()) this.timers.clear(timer);
+    x.timers.clear();
+    this.dismiss(x);
+  }
+
+  /** Gives up all that is waited for or in flight, after a fault of ours. */
+  abandon(x: AttemptRecord): void {
     x.leaveQueue?.();
     if (x.grant) this.admission.giveBack(x.grant);
     x.grant = undefined;
     for (const call of x.calls.values()) call.abort('failed');
     for (const call of x.calls.values()) call.abandon();
+  }
+
+  /** A fault of ours: the run is ended, whatever state its chart was in. */
+  crashed(x: Execution, error: unknown): void {
+    if (x.isEnded) return;
+    this.internalFault('The chart of a run failed.', error);
+    const context = x.context;
+    this.abandon(x);
+    x.bundle?.abandon();
     const message = `Troupe failed: ${describeError(error)}. Please report it.`;
     const rejection = new OrchestratorError('internal', message, { cause: error });
     const [participant] = x.participants;
@@ -199,7 +255,7 @@ export class Host {
   }
 
   /** Runs `talk` so that a change of a breaker shows in the run's stream. */
-  causedBy<T>(x: Execution, talk: () => T): T {
+  causedBy<T>(x: AttemptRecord, talk: () => T): T {
     const before = this.cause;
     this.cause = x;
     try {
@@ -230,12 +286,12 @@ export class Host {
     return x.spec.inlineTools.has(name) || this.options.registry.has(name);
   }
 
-  toolNamed(x: Execution, name: string): AnyTool {
+  toolNamed(x: AttemptRecord, name: string): AnyTool {
     return (x.spec.inlineTools.get(name) ?? this.options.registry.get(name))!;
   }
 
   /** The caller's options beat the plan's, which beat the tool's own. */
-  toolOptions(x: Execution, tool: AnyTool): JsonObject {
+  toolOptions(x: AttemptRecord, tool: AnyTool): JsonObject {
     const planned = x.plannedOptions.get(tool.name);
     return copyJson({
       ...(tool.defaultOptions as JsonObject | undefined),
@@ -250,11 +306,14 @@ export class Host {
       const tool = this.toolNamed(x, name);
       const { maxRetries, maxDelayMs, hedgeAfterMs } = this.retryConfigOf(x.spec, tool);
       const idempotent = tool.idempotent !== false;
-      const retries = x.spec.isReliable && x.spec.ownsRetries;
+      const isBundle = isSupervised(tool);
+      // A bundle that the tool makes by itself is never made again.
+      const retries = x.spec.isReliable && x.spec.ownsRetries && (isBundle || !isBundleTool(tool));
       return {
         tool: name,
         provider: providerOf(tool),
         idempotent,
+        isBundle,
         maxRetries: retries ? maxRetries : 0,
         maxDelayMs,
         hedgeAfterMs: retries && idempotent ? (hedgeAfterMs ?? null) : null,
@@ -280,7 +339,7 @@ export class Host {
       provider: providerOf(tool),
       idempotent: tool.idempotent !== false,
       accepts: (request) => accepts(tool, typeof x.spec.request === 'string' ? x.spec.request : request),
-      estimate: (request) => this.estimates.of(tool, request, this.toolOptions(x, tool)),
+      estimate: (request) => this.estimates.ofPlanned(tool, request, this.toolOptions(x, tool)),
     }));
   }
 

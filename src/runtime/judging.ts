@@ -6,7 +6,7 @@ import type { JsonValue } from '../core/json.js';
 import type { JudgedFailure } from '../core/retry.js';
 import type { AnyTool } from '../core/tool.js';
 import type { Call } from './call.js';
-import type { Execution } from './execution.js';
+import type { AttemptRecord } from './attempt-record.js';
 import type { Host } from './host.js';
 
 /** Judges how calls ended: the defaults, then the user's callbacks, each contained. */
@@ -20,7 +20,7 @@ export class Judging {
     return Object.fromEntries(this.health);
   }
 
-  classify(x: Execution, tool: AnyTool, error: unknown, now: number): Failure {
+  classify(x: AttemptRecord, tool: AnyTool, error: unknown, now: number): Failure {
     const failure = classifyError(error, now);
     const { classify } = this.host.retryConfigOf(x.spec, tool);
     if (!classify) return failure;
@@ -28,7 +28,7 @@ export class Judging {
   }
 
   /** What `classify` says; nonsense changes nothing, and a warning says so. */
-  private verdict(x: Execution, classify: (error: unknown) => unknown, error: unknown): unknown {
+  private verdict(x: AttemptRecord, classify: (error: unknown) => unknown, error: unknown): unknown {
     const verdict = this.contain(x, 'classify', () => classify(error));
     if (verdict === undefined || verdict === null || isVerdict(verdict)) return verdict;
     x.warn('callback_failed', '`classify` gave what is no verdict; its default applies.');
@@ -36,7 +36,7 @@ export class Judging {
   }
 
   /** Content may be a failure too; undefined: it is an answer. */
-  classifyResult(x: Execution, tool: AnyTool, content: JsonValue): Failure | undefined {
+  classifyResult(x: AttemptRecord, tool: AnyTool, content: JsonValue): Failure | undefined {
     const { classifyResult } = this.host.retryConfigOf(x.spec, tool);
     if (!classifyResult) return undefined;
     const verdict = this.contain(x, 'classifyResult', () => classifyResult(content));
@@ -52,7 +52,7 @@ export class Judging {
     return applyVerdict(failure, verdict);
   }
 
-  classifyInvalid(x: Execution, tool: AnyTool, problem: string): Failure {
+  classifyInvalid(x: AttemptRecord, tool: AnyTool, problem: string): Failure {
     const failure = makeFailure('invalid_output', { message: problem });
     const { classify } = this.host.retryConfigOf(x.spec, tool);
     if (!classify) return failure;
@@ -64,7 +64,7 @@ export class Judging {
   }
 
   /** What follows from a failure, provider-wide and for this run's next call. */
-  judge(x: Execution, call: Call, failure: Failure, error: unknown): JudgedFailure {
+  judge(x: AttemptRecord, call: Call, failure: Failure, error: unknown): JudgedFailure {
     const { provider } = call.grant;
     const at = this.host.now();
     // Judged already, or nobody's failure: who aborted it decided.
@@ -82,27 +82,27 @@ export class Judging {
     return { ...failure, at, delayMs, retryBudgetAllows, ...this.refusal(x, call, at) };
   }
 
-  succeeded(x: Execution, call: Call): void {
+  succeeded(x: AttemptRecord, call: Call): void {
     this.health.delete(call.tool.name);
     if (x.spec.isReliable) call.grant.provider.retryBudget?.succeeded();
   }
 
   /** The failure of an attempt that took longer than `attemptTimeoutMs`. */
-  timedOut(x: Execution, call: Call): JudgedFailure {
+  timedOut(x: AttemptRecord, call: Call): JudgedFailure {
     const message = `The attempt took longer than ${x.spec.config.attemptTimeoutMs} ms (\`attemptTimeoutMs\`).`;
     const error = new DOMException(message, 'TimeoutError');
     return this.judge(x, call, this.classify(x, call.tool, error, this.host.now()), error);
   }
 
   /** Whether the breaker refuses what would be the next call. */
-  private refusal(x: Execution, call: Call, at: number): { refusedUntil?: number } {
+  private refusal(x: AttemptRecord, call: Call, at: number): { refusedUntil?: number } {
     if (this.host.retryConfigOf(x.spec, call.tool).onOpen === 'wait') return {};
     const refusing = call.grant.provider.breaker.wouldRefuse();
     return refusing ? { refusedUntil: at + (refusing.retryAfterMs ?? Number.MAX_SAFE_INTEGER) } : {};
   }
 
   /** Null: the caller's `delay` says stop. */
-  private delay(x: Execution, call: Call, failure: Failure, error: unknown): number | null {
+  private delay(x: AttemptRecord, call: Call, failure: Failure, error: unknown): number | null {
     const config = this.host.retryConfigOf(x.spec, call.tool);
     const { attempt } = call.options;
     // Only a failure that can be retried is worth the question.
@@ -132,7 +132,7 @@ export class Judging {
   }
 
   /** A callback that throws never harms a run: its default applies, and a warning says so. */
-  private contain<T>(x: Execution, name: string, call: () => T): T | undefined {
+  private contain<T>(x: AttemptRecord, name: string, call: () => T): T | undefined {
     try {
       const given = call();
       const value = settled(given);

@@ -5,6 +5,7 @@ import {
   ToolExecutionError,
   type OrchestratorErrorCode,
 } from '../core/errors.js';
+import type { ReplicateStatus } from '../core/evidence/replicate.js';
 import type { RunEventBody } from '../core/events.js';
 import type { JsonValue } from '../core/json.js';
 import {
@@ -15,6 +16,9 @@ import {
   type StepOutcome,
 } from '../core/output.js';
 import type { RunContext } from '../machines/run.js';
+import type { ReplicateContext } from '../machines/replicate.js';
+import type { AttemptContext } from '../machines/attempt.js';
+import type { AttemptRecord } from './attempt-record.js';
 import type { Execution } from './execution.js';
 import type { Participant } from './participant.js';
 
@@ -127,7 +131,7 @@ function stoppedError(): CancelledError {
 
 function contentOf(x: Execution, status: RunStatus): JsonValue {
   const isAnswer = status === 'completed' || status === 'partial';
-  if (!isAnswer) return null;
+  if (!isAnswer) return x.evidence ?? null;
   if (x.plan?.strategy === 'parallel') return parallelContent(x, x.plan.policy);
   if (x.plan?.strategy === 'chain') return x.steps.at(-1)?.content ?? null;
   return x.answer?.content ?? null;
@@ -232,16 +236,42 @@ function nestedLimitError(cause: OrchestratorError): BudgetExceeded {
   });
 }
 
-function toolError(x: Execution, context: RunContext): ToolExecutionError {
-  const { code, why, retryAfterMs } = context.end ?? { code: null, why: null, retryAfterMs: null };
+/** What a replicate ended with that gave no answer. */
+export function replicateError(
+  x: AttemptRecord,
+  status: ReplicateStatus,
+  context: ReplicateContext,
+): OrchestratorError {
+  if (status === 'cancelled') return new CancelledError('The replicate was stopped before it could answer.');
+  return toolError(x, context);
+}
+
+interface Ending {
+  readonly code: OrchestratorErrorCode | null;
+  readonly why: string | null;
+  readonly retryAfterMs: number | null;
+}
+
+const UNKNOWN_ENDING: Ending = { code: null, why: null, retryAfterMs: null };
+
+function toolError(
+  x: AttemptRecord,
+  context: AttemptContext & { end: Ending | null; bundleEnd?: unknown },
+): ToolExecutionError {
+  const { code, why, retryAfterMs } = context.end ?? UNKNOWN_ENDING;
+  const isBundle = (context.bundleEnd ?? null) !== null;
   const tool = context.candidates[context.candidate]?.tool ?? '';
   const last = context.failures.at(-1);
   const cause = context.refusal ? (x.refusedBecause ?? x.lastError) : x.lastError;
-  const inAll = context.calls > context.attempt ? ` (${context.calls} in the whole run)` : '';
-  const made = context.attempt === 0 ? 'was not called' : `could not answer after ${calls(context.attempt)}`;
+  const inAll = !isBundle && context.calls > context.attempt ? ` (${context.calls} in the whole run)` : '';
+  const made = isBundle
+    ? 'could not answer'
+    : context.attempt === 0
+      ? 'was not called'
+      : `could not answer after ${calls(context.attempt)}`;
   const message = [
     `The tool "${tool}" ${made}${inAll}${why ? `: ${why}` : ''}.`,
-    last ? `Last error: ${last.message}` : '',
+    last && !isBundle ? `Last error: ${last.message}` : '',
     retryAfterMs === null ? '' : `Try again in ${Math.ceil(retryAfterMs)} ms.`,
     HINTS[code ?? ''] ?? '',
   ]
@@ -252,7 +282,7 @@ function toolError(x: Execution, context: RunContext): ToolExecutionError {
     message,
     {
       tool,
-      attempts: context.calls,
+      attempts: isBundle ? x.attempts : context.calls,
       failures: context.failures,
       ...(retryAfterMs === null ? {} : { retryAfterMs: Math.ceil(retryAfterMs) }),
     },

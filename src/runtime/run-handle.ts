@@ -17,6 +17,21 @@ export interface RunSnapshot {
   readonly elapsedMs: number;
   /** When a wait of known length ends, in epoch milliseconds. */
   readonly wakeAt: number | null;
+  /** The bundle being asked, or asked last. */
+  readonly bundle?: BundleProgress;
+}
+
+/** How far a bundle is. */
+export interface BundleProgress {
+  /** State of the `bundle` chart. */
+  readonly state: string;
+  readonly k: number;
+  /** Replicates handed out. */
+  readonly issued: number;
+  readonly settled: number;
+  readonly valid: number;
+  /** Batches so far. */
+  readonly rounds: number;
 }
 
 /** A run that was started. Disposing of it cancels it and waits for its end. */

@@ -20,6 +20,7 @@ export function snapshotOf(host: Host, participant: Participant, x: Execution | 
     },
     elapsedMs: Math.max(0, Math.round(host.now() - participant.startedAt)),
     wakeAt: wakeAt === null ? null : Math.round(wakeAt),
+    ...(x?.bundle ? { bundle: x.bundle.progress } : {}),
   };
 }
 

@@ -1,6 +1,9 @@
 /** At most so much work in one turn of the event loop, in milliseconds. */
 const SLICE_MS = 8;
 
+/** At most so many steps of one long task in a row, in milliseconds. */
+const STEPS_MS = 4;
+
 /**
  * Spreads many short tasks, and what they set off in microtasks, over turns of the event loop, in order. A task that
  * finds the turn free runs at once.
@@ -26,6 +29,19 @@ export class Slices {
       this.queue.push(task);
     }
     this.schedule();
+  }
+
+  /** Works through steps, a few milliseconds of them at a time, then says what they gave, while that is wanted. */
+  drive<T>(steps: Iterator<void, T>, isWanted: () => boolean, done: (value: T) => void): void {
+    this.run(() => {
+      if (!isWanted()) return;
+      const start = this.now();
+      do {
+        const step = steps.next();
+        if (step.done) return done(step.value);
+      } while (this.now() - start < STEPS_MS);
+      this.drive(steps, isWanted, done);
+    });
   }
 
   /** One task that throws must not hold up the others. */

@@ -11,6 +11,7 @@ import type { Planner } from '../core/planning/planner.js';
 import type { AnyTool } from '../core/tool.js';
 import type { RunContext } from '../machines/run.js';
 import { fingerprintOf, ownKey, sameRequest, waitsFor } from './claims.js';
+import type { AttemptRecord } from './attempt-record.js';
 import { Execution } from './execution.js';
 import type { Host } from './host.js';
 import { emptyOutcome, outcomeFor, replayedOutcome, terminalEvent, type Outcome } from './outcome.js';
@@ -40,7 +41,7 @@ export interface StartRequest {
   /** Nested runs do not count against `maxRuns`: their outer run does. */
   readonly isNested: boolean;
   /** The run whose call started this one. */
-  readonly outer: Execution | undefined;
+  readonly outer: AttemptRecord | undefined;
   /** Where its idempotency keys begin when it has none of its own; undefined: with its id. */
   readonly keyBase: string | undefined;
   readonly traceId: string | undefined;
@@ -215,7 +216,7 @@ export class Starter {
     participant: Participant,
     state: RunState,
     x: Execution,
-    outer: Execution | undefined,
+    outer: AttemptRecord | undefined,
   ): void {
     state.execution = x;
     x.participants.add(participant);
@@ -226,9 +227,10 @@ export class Starter {
     }
     participant.onShown = (event) => {
       if (event.type !== 'delta') return;
-      for (const call of callsOf(x)) {
+      for (const call of x.openCalls) {
         const isIts = call.tool.name === event.toolName && call.options.attempt === event.attempt;
-        if (isIts && call.x.spec.parent?.step === event.step) call.isShown = true;
+        const { step, replicate } = call.x.place;
+        if (isIts && step === event.step && replicate === event.replicate) call.isShown = true;
       }
     };
   }
@@ -318,8 +320,4 @@ interface RunState {
 function replayedStart(stored: JsonValue): RunEventBody {
   const { toolName, strategy, path } = (stored as unknown as OrchestrationOutput).metadata;
   return { type: 'run_started', toolName, strategy, plan: [...path], replayed: true };
-}
-
-function callsOf(x: Execution) {
-  return [x, ...x.steps.flatMap((step) => step.execution ?? [])].flatMap((each) => [...each.calls.values()]);
 }

@@ -50,7 +50,7 @@ describe('an allowance', () => {
   });
 
   it('says how much a charge is over the limit, in the account that is short', () => {
-    const { allowance } = held(100, 20);
+    const { allowance, budget } = held(100, 20);
     expect(allowance.charge(tokens(20), 0)).toBeNull();
     expect(allowance.charge(tokens(80), 0)).toBeNull();
     expect(allowance.charge(tokens(5), 0)).toEqual({
@@ -58,6 +58,7 @@ describe('an allowance', () => {
       limit: 100,
       actual: 105,
       mayPass: false,
+      budget,
     });
     expect(allowance.charged.tokens).toBe(105);
   });

@@ -66,6 +66,7 @@ describe('a shortage', () => {
       limit: 100,
       actual: 101,
       mayPass: false,
+      budget,
     });
     expect(budget.shortage(usd(0.6), 0)).toMatchObject({ resource: 'cost', limit: 1, actual: 1.1 });
   });

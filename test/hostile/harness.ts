@@ -83,7 +83,7 @@ export function expectNothingLeft(troupe: Troupe, clock: Simulation['clock'], ..
   const left = {
     timers: clock.pending,
     held: host.timers.size,
-    executions: host.executions.size,
+    executions: host.hosted.size,
     active: host.starter.active.size,
     claims: host.claims.size,
     reserved: budgets.map((budget) => budget.reserved),

@@ -20,6 +20,7 @@ export function candidate(tool: string, fields: Partial<Candidate> = {}): Candid
     tool,
     provider: tool,
     idempotent: true,
+    isBundle: false,
     maxRetries: 1,
     maxDelayMs: 500,
     hedgeAfterMs: null,

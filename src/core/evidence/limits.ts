@@ -14,6 +14,11 @@ export type BundleLimits = {
    * Characters of JSON that the values and ids in `disagreements` may take, roughly. The default is 131072.
    */
   bytes: number;
+  /**
+   * Bytes of JSON that the answers in `replicates` may take together; those beyond are null there, and counted all the
+   * same. The default is 67108864 (64 MiB).
+   */
+  answerBytes: number;
 };
 
 export const DEFAULT_BUNDLE_LIMITS: Readonly<BundleLimits> = Object.freeze({
@@ -23,11 +28,13 @@ export const DEFAULT_BUNDLE_LIMITS: Readonly<BundleLimits> = Object.freeze({
   replicateIds: 256,
   pairwise: 64,
   bytes: 131_072,
+  answerBytes: 64 * 1024 * 1024,
 });
 
 /** One list that was cut. */
 export type Cut = {
-  part: 'fields' | 'distributions' | 'disagreements' | 'values' | 'replicateIds' | 'pairwiseDistance';
+  part:
+    'answers' | 'fields' | 'distributions' | 'disagreements' | 'values' | 'replicateIds' | 'pairwiseDistance';
   /** JSON Pointer, where the list belongs to one. */
   path?: string;
   shown: number;

@@ -66,9 +66,18 @@ export class Poll {
 
   /** The choice a value belongs to, made if need be, without a vote for it yet. */
   enter(key: string, value: JsonValue, index: number): Choice {
+    const slices = this.enterSlices(key, value, index);
+    for (;;) {
+      const slice = slices.next();
+      if (slice.done) return slice.value;
+    }
+  }
+
+  /** The same in slices: it yields after each comparison, for these may be a user's and slow. */
+  *enterSlices(key: string, value: JsonValue, index: number): Generator<void, Choice> {
     let choice = this.#byKey.get(key);
     if (choice !== undefined) return choice;
-    choice = this.#match(value);
+    choice = yield* this.#match(value);
     if (choice === undefined) {
       choice = { key, value, firstIndex: index, votes: 0 };
       this.choices.push(choice);
@@ -90,13 +99,14 @@ export class Poll {
     }
   }
 
-  #match(value: JsonValue): Choice | undefined {
+  *#match(value: JsonValue): Generator<void, Choice | undefined> {
     if (this.#same === undefined) return undefined;
     if (this.choices.length > MAX_COMPARED) this.#uncompared++;
     const compared = Math.min(this.choices.length, MAX_COMPARED);
     for (let i = 0; i < compared; i++) {
       const choice = this.choices[i] as Choice;
       if (this.#same(choice.value, value)) return choice;
+      yield;
     }
     return undefined;
   }

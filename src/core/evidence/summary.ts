@@ -17,15 +17,15 @@ import { Tally, type Draw, type TallyOptions } from './tally.js';
 import type { EvidenceWarning } from './warning.js';
 
 /** What k answers support. Plain JSON; every list of replicates is in index order. */
-export type BundleSummary = {
+export type BundleSummary<Answer = JsonValue> = {
   /** What the replicates agree on, field by field for objects; null where they do not, or none is valid. */
   consensus: JsonValue;
   /** The whole answer that leads, always one that was given; null where none is valid. */
-  leader: JsonValue;
+  leader: Answer | null;
   /**
    * The given answer closest to all others, where no text, list or object has a majority. It is no consensus.
    */
-  representative?: JsonValue;
+  representative?: Answer;
   /** True where the consensus is an object that nobody gave. */
   composite: boolean;
   /** Sorted by path. */

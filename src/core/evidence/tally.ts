@@ -126,6 +126,12 @@ export class Tally {
 
   /** Takes the next replicate. Indexes must rise: RangeError otherwise, for a tie would be broken wrongly. */
   add(draw: Draw): void {
+    const slices = this.addSlices(draw);
+    while (!slices.next().done);
+  }
+
+  /** The same in slices, for a caller that must not block: it yields after each call of `equivalent`. */
+  *addSlices(draw: Draw): Generator<void, void> {
     const last = this.draws.at(-1);
     if (last !== undefined && draw.index <= last.index) {
       throw new RangeError(
@@ -134,7 +140,7 @@ export class Tally {
     }
     this.draws.push(draw);
     if (draw.status === 'valid') this.#valid++;
-    this.#cast.push(draw.status === 'valid' ? this.#vote(draw) : null);
+    this.#cast.push(draw.status === 'valid' ? yield* this.#vote(draw) : null);
   }
 
   /** The answer with this normal form, or one within tolerance of it. */
@@ -160,13 +166,13 @@ export class Tally {
   }
 
   /** Counts the vote of a valid draw; null where it has none. */
-  #vote(draw: Draw): DistinctAnswer | null {
+  *#vote(draw: Draw): Generator<void, DistinctAnswer | null> {
     if (!this.#independence.admit(draw)) return null;
     const key = answerKey(draw.data, this.sets);
     const cached = draw.cached === true;
     let answer = this.#byKey.get(key);
     if (answer === undefined) {
-      const choice = this.poll.enter(key, draw.data, draw.index);
+      const choice = yield* this.poll.enterSlices(key, draw.data, draw.index);
       answer = { value: draw.data, key, choice, firstIndex: draw.index, voters: [], onlyCached: cached };
       this.#byKey.set(key, answer);
       this.answers.push(answer);

@@ -1,0 +1,228 @@
+import { assign, setup } from 'xstate';
+import type { OrchestratorErrorCode } from '../core/errors.js';
+import type { ReplicateStatus } from '../core/evidence/replicate.js';
+import type { JudgedFailure } from '../core/retry.js';
+import {
+  attemptEffects,
+  attemptEnd,
+  attemptGuards,
+  attemptStates,
+  attemptUpdates,
+  freshAttempt,
+  type AbortCause,
+  type AttemptContext,
+  type AttemptEvent,
+  type Candidate,
+} from './attempt.js';
+
+export interface ReplicateInput {
+  readonly replicateId: string;
+  readonly candidate: Candidate;
+  readonly maxAttempts: number;
+  readonly attemptTimeoutMs: number | null;
+  readonly abortGraceMs: number;
+}
+
+/** How a replicate ends without an answer. */
+export interface ReplicateEnd {
+  readonly status: 'failed' | 'cancelled';
+  readonly code: OrchestratorErrorCode;
+  /** Half a sentence: why nothing more was tried. */
+  readonly why: string | null;
+  readonly retryAfterMs: number | null;
+  /** What its calls in flight are told. */
+  readonly cause: AbortCause;
+}
+
+export interface ReplicateContext extends AttemptContext {
+  /** The key under which the runtime keeps what is no JSON. */
+  replicateId: string;
+  /** Its own limit, absolute; null: none. */
+  timesOutAt: number | null;
+  end: ReplicateEnd | null;
+}
+
+export type ReplicateEvent =
+  | AttemptEvent
+  /** Its turn under `maxParallel`. */
+  | { type: 'turn.granted'; timesOutAt: number | null; deadlineAt: number | null }
+  /** The bundle does not need it, or may not go on. */
+  | { type: 'replicate.stop'; cause: AbortCause }
+  | { type: 'answer.valid' }
+  | { type: 'answer.invalid'; failure: JudgedFailure; committed: boolean }
+  | { type: 'budget.exceeded' }
+  | { type: 'timer.replicate' }
+  | { type: 'timer.grace' };
+
+const ends = {
+  succeeded: '#validating',
+  won: '#settling',
+  refused: '#unanswered',
+  exhausted: '#unanswered',
+} as const;
+
+const replicateSetup = setup({
+  types: {} as {
+    context: ReplicateContext;
+    events: ReplicateEvent;
+    input: ReplicateInput;
+    tags: 'waiting' | 'in flight' | 'ended';
+  },
+  actions: {
+    ...attemptEffects,
+    /** Ask for a turn under `maxParallel`. Answered by `turn.granted`. */
+    awaitTurn: () => {},
+    announceReplicate: () => {},
+    /** Check the answer against `output` and `schemaUri`. Answered by `answer.*`. */
+    validateAnswer: () => {},
+    /** The replicate is over: report to the supervisor, release what is held. */
+    finish: (_: unknown, _params: { status: ReplicateStatus }) => {},
+
+    beginCall: assign((args) => attemptUpdates.beginCall(args)),
+    beginHedge: assign((args) => attemptUpdates.beginHedge(args)),
+    noteWait: assign((args) => attemptUpdates.noteWait(args)),
+    noteRefusal: assign((args) => attemptUpdates.noteRefusal(args)),
+    landCall: assign((args) => attemptUpdates.landCall(args)),
+    noteFailure: assign((args) => attemptUpdates.noteFailure(args)),
+    scheduleRetry: assign((args) => attemptUpdates.scheduleRetry(args)),
+    forgetCalls: assign(() => attemptUpdates.forgetCalls()),
+    noteTurn: assign(({ event }) =>
+      event.type === 'turn.granted' ? { timesOutAt: event.timesOutAt, deadlineAt: event.deadlineAt } : {},
+    ),
+    endStopped: assign(({ event }) => ({
+      end: endsWith('cancelled', 'cancelled', event.type === 'replicate.stop' ? event.cause : 'cancelled'),
+    })),
+    endTimedOut: assign({
+      end: endsWith('failed', 'timeout', 'timeout', 'it took longer than `replicateTimeoutMs`'),
+    }),
+    endOverBudget: assign({
+      end: endsWith('failed', 'budget_exceeded', 'budget_exceeded', 'its `perReplicateBudget` is spent'),
+    }),
+    endFailed: assign(({ context }) => ({
+      end: { status: 'failed' as const, cause: 'failed' as const, ...attemptEnd(context) },
+    })),
+  },
+  guards: {
+    ...attemptGuards,
+    hasAnswer: ({ context }) => context.inFlight.length === 0 && context.end === null,
+    isSettled: ({ context }) => context.inFlight.length === 0,
+    wasInvalid: ({ context }) =>
+      context.refusal === null && context.lastFailure?.category === 'invalid_output',
+    endsCancelled: ({ context }) => context.end?.status === 'cancelled',
+  },
+});
+
+/** One of the k answers of a bundle: from the queue to one of four ends. A root actor of its own. */
+export const replicateMachine = replicateSetup.createMachine({
+  id: 'replicate',
+  description: 'One of the answers of a bundle, with retries of its own. Only a valid one may vote.',
+  context: ({ input }) => ({
+    ...freshAttempt,
+    replicateId: input.replicateId,
+    candidates: [input.candidate],
+    maxAttempts: input.maxAttempts,
+    attemptTimeoutMs: input.attemptTimeoutMs,
+    abortGraceMs: input.abortGraceMs,
+    deadlineAt: null,
+    timesOutAt: null,
+    end: null,
+  }),
+  initial: 'queued',
+  on: {
+    'replicate.stop': { target: '.settling', actions: 'endStopped' },
+    'timer.replicate': { target: '.settling', actions: 'endTimedOut' },
+    'budget.exceeded': { target: '.settling', actions: 'endOverBudget' },
+  },
+  states: {
+    queued: {
+      tags: ['waiting'],
+      description: 'Waits for its turn: `maxParallel` replicates at a time.',
+      entry: 'awaitTurn',
+      on: {
+        'turn.granted': {
+          target: 'attempting',
+          actions: [
+            'noteTurn',
+            'announceReplicate',
+            {
+              type: 'armTimer',
+              params: ({ event }) => ({ timer: 'replicate' as const, at: event.timesOutAt ?? Infinity }),
+            },
+          ],
+        },
+      },
+    },
+    attempting: {
+      description: 'Calls the tool for one answer, and again where a retry may help.',
+      initial: 'awaiting',
+      states: attemptStates(ends),
+    },
+    validating: {
+      id: 'validating',
+      description: 'Checks the answer against the schemas. It is paid for: a stop only bounds how long.',
+      entry: 'validateAnswer',
+      exit: { type: 'disarmTimer', params: { timer: 'grace' } },
+      on: {
+        'answer.valid': 'valid',
+        'answer.invalid': { target: 'attempting.judging', actions: 'noteFailure' },
+        'replicate.stop': {
+          actions: [{ type: 'armTimer', params: graceTimer }],
+        },
+        'timer.grace': { target: 'concluding', actions: 'endStopped' },
+      },
+    },
+    settling: {
+      id: 'settling',
+      tags: ['in flight'],
+      description:
+        'What is still going on is aborted, a hedge that lost included, and has `abortGraceMs` to settle.',
+      entry: [
+        { type: 'abortCalls', params: ({ context }) => ({ cause: context.end?.cause ?? 'loser' }) },
+        { type: 'armTimer', params: graceTimer },
+      ],
+      exit: { type: 'disarmTimer', params: { timer: 'grace' } },
+      always: [
+        { guard: 'hasAnswer', target: 'validating' },
+        { guard: 'isSettled', target: 'concluding' },
+      ],
+      on: {
+        'call.succeeded': { guard: 'isInFlight', actions: 'landCall' },
+        'call.failed': { guard: 'isInFlight', actions: 'landCall' },
+        'timer.grace': { actions: ['abandonCalls', 'forgetCalls'] },
+        // The first cause decides how it ends.
+        'replicate.stop': {},
+        'timer.replicate': {},
+        'budget.exceeded': {},
+      },
+    },
+    unanswered: {
+      id: 'unanswered',
+      description: 'No further call is made. An answer that was not valid is kept, and does not vote.',
+      always: [
+        { guard: 'wasInvalid', target: 'invalid' },
+        { target: 'concluding', actions: 'endFailed' },
+      ],
+    },
+    concluding: {
+      description: 'Nothing is in flight any more.',
+      always: [{ guard: 'endsCancelled', target: 'cancelled' }, { target: 'failed' }],
+    },
+    valid: { type: 'final', tags: ['ended'], entry: { type: 'finish', params: { status: 'valid' } } },
+    invalid: { type: 'final', tags: ['ended'], entry: { type: 'finish', params: { status: 'invalid' } } },
+    failed: { type: 'final', tags: ['ended'], entry: { type: 'finish', params: { status: 'failed' } } },
+    cancelled: { type: 'final', tags: ['ended'], entry: { type: 'finish', params: { status: 'cancelled' } } },
+  },
+});
+
+function endsWith(
+  status: ReplicateEnd['status'],
+  code: OrchestratorErrorCode,
+  cause: AbortCause,
+  why: string | null = null,
+): ReplicateEnd {
+  return { status, code, why, retryAfterMs: null, cause };
+}
+
+function graceTimer({ context }: { context: ReplicateContext }) {
+  return { timer: 'grace', inMs: context.abortGraceMs } as const;
+}

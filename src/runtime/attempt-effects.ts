@@ -1,0 +1,139 @@
+import { toAttemptFailure, type JudgedFailure } from '../core/retry.js';
+import {
+  currentCandidate,
+  type AbortCause,
+  type AttemptContext,
+  type TimerParams,
+} from '../machines/attempt.js';
+import type { AttemptRecord, AttemptSignal, Hosted, TimerName } from './attempt-record.js';
+import { Call } from './call.js';
+import type { Host } from './host.js';
+
+export interface EffectArgs<Context> {
+  readonly context: Context;
+  readonly event: { readonly type: string };
+}
+
+/**
+ * How the actions of a chart become effects: each finds its side record by the id in the context, and is carried out
+ * after the transition that asked for it, in the order asked.
+ */
+export function effectsOf<Record extends Hosted, Context>(host: Host, idOf: (context: Context) => string) {
+  return <Params = unknown>(carryOut: (record: Record, args: EffectArgs<Context>, params: Params) => void) =>
+    (args: EffectArgs<Context>, params: Params): void => {
+      const record = host.hosted.get(idOf(args.context)) as Record | undefined;
+      if (record) host.enqueue(record, () => carryOut(record, args, params));
+    };
+}
+
+/** The effects of the attempt's states, for every chart they are a part of. */
+export function attemptEffectsOf<Context extends AttemptContext>(
+  host: Host,
+  idOf: (context: Context) => string,
+) {
+  const effect = effectsOf<AttemptRecord, Context>(host, idOf);
+  return {
+    acquire: effect((x, { context }) => host.admission.acquire(x, toolOf(context))),
+    leaveQueues: effect((x, { event }) => leaveQueues(host, x, event.type)),
+    startCall: effect<{ call: number; hedge: boolean }>((x, { context }, { call, hedge }) =>
+      startCall(host, x, context, call, hedge),
+    ),
+    acquireHedge: effect((x, { context }) => {
+      // What a reader has begun to see must not be begun again.
+      if ([...x.calls.values()].some((call) => call.isCommitted)) return;
+      x.grant = host.admission.tryAcquire(x, toolOf(context));
+      if (x.grant) x.send({ type: 'hedge.granted' });
+    }),
+    abortCalls: effect<{ cause: AbortCause }>((x, _, { cause }) => {
+      for (const call of x.calls.values()) call.abort(cause);
+    }),
+    abandonCalls: effect((x) => {
+      for (const call of x.calls.values()) call.abandon();
+    }),
+    armTimer: effect<TimerParams>((x, _, params) => armTimer(host, x, params)),
+    disarmTimer: effect<{ timer: TimerName }>((x, _, { timer }) => disarm(host, x, timer)),
+    announceFailure: effect<{ failure: JudgedFailure | null }>((x, { context }, { failure }) => {
+      if (!failure) return;
+      const toolName = toolOf(context);
+      const told = toAttemptFailure(toolName, context.attempt, failure);
+      x.emit({ type: 'attempt_failed', toolName, attempt: context.attempt, failure: told });
+    }),
+    announceRetry: effect<{ delayMs: number; retryAfterMs: number | undefined }>(
+      (x, { context }, { delayMs, retryAfterMs }) => {
+        const floor = retryAfterMs === undefined ? {} : { retryAfterMs };
+        const toolName = toolOf(context);
+        x.withdrawUnseen(toolName);
+        x.emit({
+          type: 'retry_scheduled',
+          toolName,
+          attempt: context.attempt,
+          delayMs: Math.round(delayMs),
+          ...floor,
+        });
+      },
+    ),
+  };
+}
+
+export function toolOf(context: AttemptContext): string {
+  return currentCandidate(context).tool;
+}
+
+function leaveQueues(host: Host, x: AttemptRecord, because: string): void {
+  x.leaveQueue?.();
+  x.leaveQueue = undefined;
+  // Unless its call follows at once, a grant is given back: it was stopped in between.
+  if (x.grant && because !== 'attempt.granted') {
+    host.admission.giveBack(x.grant);
+    x.grant = undefined;
+  }
+}
+
+function startCall(
+  host: Host,
+  x: AttemptRecord,
+  context: AttemptContext,
+  number: number,
+  isHedge: boolean,
+): void {
+  const grant = x.grant!;
+  x.grant = undefined;
+  const call = new Call(host, x, grant, {
+    number,
+    attempt: context.attempt,
+    isHedge,
+    idempotencyKey: x.callKey(context.candidate, toolOf(context)),
+  });
+  x.calls.set(number, call);
+  call.start();
+}
+
+function armTimer(host: Host, x: AttemptRecord, params: TimerParams): void {
+  const { timer } = params;
+  const at = 'at' in params ? params.at : host.now() + params.inMs;
+  if (at === Infinity) return;
+  // No wait, no timer. A limit of 0 still lets what is done at once be done.
+  const isWait = timer === 'backoff' || timer === 'hedge' || timer === 'wait';
+  if (isWait && at <= host.now()) return fire(host, x, timer);
+  disarm(host, x, timer);
+  const armed = host.timers.set(at, () => {
+    x.timers.delete(timer);
+    fire(host, x, timer);
+  });
+  x.timers.set(timer, armed);
+}
+
+function fire(host: Host, x: AttemptRecord, timer: TimerName): void {
+  if (timer !== 'attempt') return x.send({ type: `timer.${timer}` } as AttemptSignal);
+  const running = [...x.calls.values()].filter((call) => !call.isSettled);
+  const [call] = running;
+  if (!call) return;
+  const committed = running.some((each) => each.isCommitted);
+  x.send({ type: 'timer.attempt', failure: host.judging.timedOut(x, call), committed });
+}
+
+function disarm(host: Host, x: AttemptRecord, timer: TimerName): void {
+  const armed = x.timers.get(timer);
+  if (armed) host.timers.clear(armed);
+  x.timers.delete(timer);
+}

@@ -1,0 +1,142 @@
+import type { Shortage } from '../core/budget.js';
+import type { OrchestratorError } from '../core/errors.js';
+import type { RunEventBody } from '../core/events.js';
+import type { JsonObject, JsonValue } from '../core/json.js';
+import type { AnyTool, ToolContext } from '../core/tool.js';
+import { addUsage, noUsage, type Usage } from '../core/usage.js';
+import type { AttemptContext, AttemptEvent, TimerParams } from '../machines/attempt.js';
+import type { Grant } from './admission.js';
+import type { Call } from './call.js';
+import type { Execution, ExecutionSpec } from './execution.js';
+import type { Timer } from './timers.js';
+
+/** Something with an actor of ours, whose effects the host carries out. */
+export interface Hosted {
+  readonly id: string;
+  readonly isEnded: boolean;
+  runInScope<T>(fn: () => T): T;
+  /** A fault of ours, while it was worked on. */
+  crashed(error: unknown): void;
+}
+
+/** What a tool answered. */
+export interface Answer {
+  readonly content: JsonValue;
+  /** Its size as JSON text. */
+  readonly bytes: number;
+  readonly metadata: JsonValue | undefined;
+  readonly tool: AnyTool;
+  /** The call that answered; undefined for a bundle. */
+  readonly call: Call | undefined;
+}
+
+/** Every timer a chart with attempts arms. */
+export type TimerName = TimerParams['timer'];
+
+/** What the attempt's effects send. */
+export type AttemptSignal = AttemptEvent | { type: 'budget.exceeded' } | { type: 'timer.grace' };
+
+/** The side record of whatever makes calls through the attempt's states: what is no JSON, or too large for a context. */
+export abstract class AttemptRecord implements Hosted {
+  readonly calls = new Map<number, Call>();
+  readonly timers = new Map<TimerName, Timer>();
+  usage: Usage = noUsage();
+  /** Calls made, for its output. */
+  attempts = 0;
+  answer: Answer | undefined;
+  /** What the last failed call threw. */
+  lastError: unknown;
+  /** What opened the breaker that refused. */
+  refusedBecause: unknown;
+  lastDelayMs = 0;
+  shortage: Shortage | undefined;
+  /** Reserved and permitted, the call not started yet. */
+  grant: Grant | undefined;
+  /** How to leave the queue or wait the attempt is in. */
+  leaveQueue: (() => void) | undefined;
+  isEnded = false;
+
+  constructor(readonly spec: ExecutionSpec) {}
+
+  get id(): string {
+    return this.spec.id;
+  }
+
+  /** The run that owns the stream: itself, or the run it is a part of. */
+  abstract get root(): Execution;
+  /** The run it is a step or a replicate of. */
+  abstract get owner(): Execution | undefined;
+  abstract get context(): AttemptContext;
+  /** Its chart has decided how it ends. */
+  abstract get isEnding(): boolean;
+  /** Calls that count against `maxAttempts`. */
+  abstract get callsAgainstLimit(): number;
+  /** Which part of the run it is, for its events. */
+  abstract get place(): { readonly step?: number; readonly replicate?: string };
+
+  abstract send(event: AttemptSignal): void;
+  abstract crashed(error: unknown): void;
+  /** Makes one call of the tool. */
+  abstract invoke(tool: AnyTool, request: unknown, context: ToolContext): unknown;
+  /** Its tool is about to be called. */
+  abstract announceCall(call: {
+    readonly toolName: string;
+    readonly attempt: number;
+    readonly provider: string;
+    readonly hedge: boolean;
+  }): void;
+  /** Where the idempotency key of its calls begins, for the tool at this place of the plan. */
+  abstract callKey(candidate: number, tool: string): string;
+  /** A budget does not cover a call. */
+  abstract outOfBudget(short: Shortage): void;
+  /** A limit of a nested run that the tool let through is this one's limit. */
+  abstract limitedBy(limit: OrchestratorError): void;
+  /** A tool that held up the event loop also held up the deadline's timer: its call came too late. */
+  abstract deadlinePassed(call: Call): void;
+  /** Options the plan gives its tools, by name. */
+  abstract readonly plannedOptions: ReadonlyMap<string, JsonObject>;
+
+  runInScope<T>(fn: () => T): T {
+    return this.spec.scope.runInAsyncScope(fn);
+  }
+
+  emit(body: RunEventBody): void {
+    const told = { ...body, ...this.place } as RunEventBody;
+    for (const participant of this.root.participants) participant.emit(told);
+  }
+
+  /** A warning goes into the stream and into the output. */
+  warn(code: string, message: string): void {
+    const { warnings } = this.root;
+    if (warnings.length < MAX_WARNINGS && !warnings.includes(message)) warnings.push(message);
+    this.emit({ type: 'warning', code, message });
+  }
+
+  /** Counts usage here, and in every run it is a part of. */
+  addUsage(usage: Usage): void {
+    this.usage = addUsage(this.usage, usage);
+    this.owner?.addUsage(usage);
+  }
+
+  noteCalled(tool: AnyTool): void {
+    this.attempts += 1;
+    this.owner?.noteCalled(tool);
+  }
+
+  /** Takes back the deltas of a failed call that no reader has seen. */
+  withdrawUnseen(tool: string): void {
+    if (!this.spec.config.streaming) return;
+    const { step, replicate } = this.place;
+    for (const { log } of this.root.participants) {
+      log.withdraw(
+        (event) =>
+          event.type === 'delta' &&
+          event.toolName === tool &&
+          event.step === step &&
+          event.replicate === replicate,
+      );
+    }
+  }
+}
+
+const MAX_WARNINGS = 100;

@@ -1,0 +1,23 @@
+import type { BundleStatus } from '../core/evidence/bundle.js';
+import type { AbortCause } from '../machines/attempt.js';
+import { bundleMachine, type BundleContext } from '../machines/bundle.js';
+import { effectsOf } from './attempt-effects.js';
+import type { Bundle } from './bundle.js';
+import type { Host } from './host.js';
+
+/** The `bundle` chart with its effects provided: done once per Troupe. */
+export function provideBundle(host: Host) {
+  const effect = effectsOf<Bundle, BundleContext>(host, (context) => context.bundleId);
+  return bundleMachine.provide({
+    actions: {
+      issueBatch: effect<{ size: number }>((bundle, _, { size }) => bundle.issue(size)),
+      abortReplicates: effect<{ cause: AbortCause }>((bundle, _, { cause }) => bundle.abort(cause)),
+      announceDecided: effect((bundle) => bundle.announceDecided()),
+      summarise: effect((bundle) => bundle.reduce(false)),
+      summarisePlainly: effect((bundle) => bundle.reduce(true)),
+      armTimer: effect<{ inMs: number }>((bundle, _, { inMs }) => bundle.armGrace(inMs)),
+      disarmTimer: effect((bundle) => bundle.disarm()),
+      finish: effect<{ status: BundleStatus | 'cut' }>((bundle, _, { status }) => bundle.finish(status)),
+    },
+  });
+}

@@ -1,0 +1,349 @@
+import pLimit, { type LimitFunction } from 'p-limit';
+import type { Actor } from 'xstate';
+import {
+  parseBundleOptions,
+  pickBundleOptions,
+  seedsFor,
+  type BundleConfig,
+} from '../core/bundle-options.js';
+import { bundleProblem, schemaAt, type AnyBundleTool } from '../core/bundle-tool.js';
+import { describeError, InvalidOptionsError, type AttemptFailure } from '../core/errors.js';
+import { assembleBundle, countValid, whyNoneIsValid } from '../core/evidence/assemble.js';
+import { bundleStatus, type BundleStatus, type EvidenceBundle } from '../core/evidence/bundle.js';
+import type { Replicate, ReplicateStatus } from '../core/evidence/replicate.js';
+import type { BundleSummary } from '../core/evidence/summary.js';
+import type { JsonObject } from '../core/json.js';
+import type { StandardSchema } from '../core/schema.js';
+import { currentCandidate, type AbortCause, type Candidate } from '../machines/attempt.js';
+import type { bundleMachine } from '../machines/bundle.js';
+import type { BundleChartEvent } from '../machines/index.js';
+import type { RunContext } from '../machines/run.js';
+import type { Hosted } from './attempt-record.js';
+import { BundleEvidence } from './bundle-evidence.js';
+import { bundleReady, replicateDone, votesSoFar } from './bundle-news.js';
+import type { Execution } from './execution.js';
+import type { Host } from './host.js';
+import { ReplicateRun } from './replicate.js';
+import type { BundleProgress } from './run-handle.js';
+import type { Timer } from './timers.js';
+
+/** Replicates that live at a time, waiting for their turn included, unless `maxParallel` is more. */
+const WINDOW = 50;
+
+/** Failures of attempts that the error of a bundle lists. */
+const MAX_FAILURES = 100;
+
+/** Asks replicates for the tool that a run has come to. */
+export function startBundle(host: Host, owner: Execution, context: RunContext): void {
+  const candidate = currentCandidate(context);
+  const tool = host.toolNamed(owner, candidate.tool) as AnyBundleTool;
+  try {
+    const problem = bundleProblem(tool);
+    if (problem !== undefined) throw new InvalidOptionsError(problem);
+    const config = parseBundleOptions(pickBundleOptions(host.toolOptions(owner, tool)));
+    const schema = schemaAt(tool, config.schemaUri);
+    if (config.schemaUri !== undefined && schema === undefined) {
+      owner.warn(
+        'schema_unknown',
+        `No schema is known under "${config.schemaUri}", so answers were not checked against it. Add it to the tool's \`schemas\`.`,
+      );
+    }
+    owner.bundle = new Bundle(host, owner, tool, candidate, context, config, schema);
+  } catch (error) {
+    owner.lastError = error;
+    const end = { code: 'validation', why: describeError(error), retryAfterMs: null } as const;
+    return owner.send({ type: 'bundle.ended', status: 'failed', end, failures: [] });
+  }
+  owner.bundle.start();
+}
+
+/** The side record of a supervisor: a bundle's replicates, votes and evidence. */
+export class Bundle implements Hosted {
+  readonly id: string;
+  readonly keyBase: string;
+  isEnded = false;
+  private actor!: Actor<typeof bundleMachine>;
+  private readonly evidence: BundleEvidence;
+  private readonly seeds: readonly number[];
+  private readonly turns: LimitFunction;
+  private readonly window: number;
+  private readonly startedAt: number;
+  private readonly live = new Map<number, ReplicateRun>();
+  private readonly replicates: Replicate[] = [];
+  private readonly failures: AttemptFailure[] = [];
+  /** Replicates below it have an actor, or will have one in a moment. */
+  private planned = 0;
+  /** Replicates below it are issued. */
+  private batchEnd = 0;
+  private launching = 0;
+  private isStopping = false;
+  private answerBytes = 0;
+  private hiddenAnswers = 0;
+  /** When the first of them that refused may be asked again, in milliseconds. */
+  private retryAfterMs: number | null = null;
+  private grace: Timer | undefined;
+  private content: { readonly evidenceBundle: EvidenceBundle } | undefined;
+
+  constructor(
+    private readonly host: Host,
+    /** The run, or the step, whose tool is asked. */
+    readonly owner: Execution,
+    readonly tool: AnyBundleTool,
+    private readonly candidate: Candidate,
+    runContext: RunContext,
+    readonly config: BundleConfig,
+    readonly schema: StandardSchema | undefined,
+  ) {
+    this.id = `${owner.id}#bundle`;
+    this.keyBase = owner.callKey(runContext.candidate, candidate.tool);
+    this.startedAt = host.now();
+    this.seeds = seedsFor(config.k, config.seeds);
+    const parallel = Math.min(config.maxParallel, owner.spec.config.maxParallel);
+    this.turns = pLimit(parallel);
+    this.window = Math.max(parallel, WINDOW);
+    this.evidence = new BundleEvidence({
+      config,
+      tool,
+      slices: host.slices,
+      guard: (work) => host.guard(this, () => this.runInScope(work)),
+      tallied: (stop, next) => {
+        const votes = this.evidence.news();
+        if (votes) owner.emit(votesSoFar(votes, this.progress));
+        if (stop !== null || next > 0) this.send({ type: 'batch.tallied', stop, next });
+      },
+    });
+  }
+
+  start(): void {
+    const { host, owner, candidate } = this;
+    owner.emit({
+      type: 'tool_started',
+      toolName: candidate.tool,
+      attempt: 1,
+      provider: candidate.provider,
+      hedge: false,
+    });
+    this.actor = host.actorOf(this, host.machines.bundle, 'bundle', {
+      bundleId: this.id,
+      first: this.evidence.first,
+      abortGraceMs: owner.spec.config.abortGraceMs,
+    });
+    host.begin(this.actor);
+  }
+
+  /** How far it is. Plain JSON. */
+  get progress(): BundleProgress {
+    const { value, context } = this.actor.getSnapshot();
+    const valid = countValid(this.replicates.filter(() => true));
+    const { issued, ended: settled, rounds } = context;
+    return { state: String(value), k: this.config.k, issued, settled, valid, rounds };
+  }
+
+  runInScope<T>(fn: () => T): T {
+    return this.owner.runInScope(fn);
+  }
+
+  crashed(error: unknown): void {
+    this.owner.crashed(error);
+  }
+
+  /** The run may not go on. */
+  stop(cause: AbortCause): void {
+    this.send({ type: 'stop', cause });
+  }
+
+  /** The run's time is up, though the answer is known. */
+  hurry(): void {
+    this.send({ type: 'hurry' });
+  }
+
+  /** After a fault of ours: nothing is waited for. */
+  abandon(): void {
+    this.isEnded = this.isStopping = true;
+    for (const replicate of this.live.values()) {
+      this.host.abandon(replicate);
+      replicate.isEnded = true;
+      this.host.release(replicate);
+    }
+    this.live.clear();
+    this.disarm();
+    this.host.dismiss(this);
+  }
+
+  issue(size: number): void {
+    this.batchEnd += size;
+    this.evidence.issue(size);
+    this.fill();
+  }
+
+  /** Gives a replicate its turn once `maxParallel` allows. */
+  awaitTurn(replicate: ReplicateRun): void {
+    void this.turns(() => {
+      if (replicate.isEnded) return undefined;
+      return new Promise<void>((resolve) => {
+        replicate.leaveTurn = resolve;
+        this.host.slices.run(() => this.host.guard(replicate, () => replicate.begin()));
+      });
+    });
+  }
+
+  announceReplicate({ name, index, seed }: ReplicateRun): void {
+    this.owner.emit({ type: 'replicate_started', data: { id: name, index, seed } });
+  }
+
+  /** Stops what is going on, in slices; what has no actor yet never gets one. */
+  abort(cause: AbortCause): void {
+    this.isStopping = true;
+    this.withdraw(this.batchEnd - this.planned);
+    for (const replicate of this.live.values()) {
+      this.host.slices.run(() => replicate.send({ type: 'replicate.stop', cause }));
+    }
+  }
+
+  /** A replicate's chart has reached an end. */
+  ended(replicate: ReplicateRun, status: ReplicateStatus): void {
+    if (replicate.isEnded) return;
+    replicate.isEnded = true;
+    this.host.release(replicate);
+    this.live.delete(replicate.index);
+    replicate.leaveTurn?.();
+    if (!replicate.hasBegun && status === 'cancelled') return this.withdraw(1);
+    this.keep(replicate, status);
+    this.send({ type: 'replicate.ended' });
+    this.fill();
+  }
+
+  reduce(plain: boolean): void {
+    this.evidence.reduce(plain, (summary) => {
+      if (this.isEnded || this.content) return;
+      const evidenceBundle = this.assemble(summary);
+      this.content = { evidenceBundle };
+      this.send({ type: 'summary.made', status: statusOf(evidenceBundle) });
+    });
+  }
+
+  armGrace(inMs: number): void {
+    this.disarm();
+    if (inMs === Infinity) return;
+    this.grace = this.host.timers.set(this.host.now() + inMs, () => {
+      this.grace = undefined;
+      this.send({ type: 'timer.grace' });
+    });
+  }
+
+  disarm(): void {
+    if (this.grace) this.host.timers.clear(this.grace);
+    this.grace = undefined;
+  }
+
+  announceDecided(): void {
+    this.owner.send({ type: 'bundle.decided' });
+  }
+
+  /** The chart has reached an end. */
+  finish(status: BundleStatus | 'cut'): void {
+    if (this.isEnded) return;
+    this.isEnded = true;
+    this.host.dismiss(this);
+    const { owner, tool } = this;
+    const { evidenceBundle } = this.content!;
+    const content = { evidenceBundle } as unknown as JsonObject;
+    owner.evidence = content;
+    owner.emit(bundleReady(evidenceBundle, statusOf(evidenceBundle)));
+    if (status === 'completed' || status === 'partial') {
+      owner.answer = { content, bytes: 0, metadata: undefined, tool, call: undefined };
+    }
+    const { retryAfterMs } = this;
+    const end = status === 'failed' ? { ...whyNoneIsValid(evidenceBundle.replicates), retryAfterMs } : null;
+    const failures = status === 'failed' ? this.failures : [];
+    owner.send({ type: 'bundle.ended', status, end, failures });
+  }
+
+  private send(event: BundleChartEvent): void {
+    if (!this.isEnded) this.host.send(this.actor, event);
+  }
+
+  /** Makes actors for issued replicates, as many as may live at a time. */
+  private fill(): void {
+    while (this.planned < this.batchEnd && this.live.size + this.launching < this.window) {
+      if (this.isStopping) return;
+      const index = this.planned++;
+      this.launching += 1;
+      this.host.slices.run(() => this.host.guard(this, () => this.launch(index)));
+    }
+  }
+
+  private launch(index: number): void {
+    this.launching -= 1;
+    if (this.isStopping) return this.withdraw(1);
+    const { host, owner, candidate } = this;
+    const { config } = owner.spec;
+    const replicate = new ReplicateRun(host, this, index, this.seeds[index]!);
+    this.live.set(index, replicate);
+    replicate.actor = host.actorOf(replicate, host.machines.replicate, 'replicate', {
+      replicateId: replicate.id,
+      candidate,
+      maxAttempts: host.baseRetryConfig(owner.spec).maxAttempts,
+      attemptTimeoutMs: config.attemptTimeoutMs ?? null,
+      abortGraceMs: config.abortGraceMs,
+    });
+    host.begin(replicate.actor);
+  }
+
+  private withdraw(count: number): void {
+    if (count === 0 || this.isEnded) return;
+    this.send({ type: 'batch.withdrawn', count });
+  }
+
+  private keep(replicate: ReplicateRun, status: ReplicateStatus): void {
+    const report = replicate.report(status);
+    const { id, index, seed, data, temperature, cached } = report;
+    const draw = { id, index, seed, status, data, ...(temperature === undefined ? {} : { temperature }) };
+    this.replicates[index] = this.withinLimit(report, replicate.answer?.bytes ?? 0);
+    this.owner.lastError = replicate.lastError ?? this.owner.lastError;
+    const { end, failures } = replicate.context;
+    if (end?.retryAfterMs != null) {
+      this.retryAfterMs = Math.min(end.retryAfterMs, this.retryAfterMs ?? Infinity);
+    }
+    this.failures.push(...failures.slice(0, MAX_FAILURES - this.failures.length));
+    this.owner.emit(replicateDone(report, replicate.answer?.bytes ?? 0));
+    this.evidence.add(cached === true ? { ...draw, cached } : draw);
+  }
+
+  /** Answers are spelled out as far as `bundleLimits.answerBytes` goes; beyond that they only count. */
+  private withinLimit(report: Replicate, bytes: number): Replicate {
+    const { answerBytes = 64 * 1024 * 1024 } = this.config.bundleLimits;
+    if (report.data === null) return report;
+    if (this.answerBytes + bytes <= answerBytes) {
+      this.answerBytes += bytes;
+      return report;
+    }
+    this.hiddenAnswers += 1;
+    const warning = `Its answer of ${bytes} bytes was left out (\`bundleLimits.answerBytes\`); it counts all the same.`;
+    const { quality } = report;
+    return { ...report, data: null, quality: { ...quality, warnings: [...quality.warnings, warning] } };
+  }
+
+  private assemble(summary: BundleSummary): EvidenceBundle {
+    const { stopReason, cut, rounds } = this.actor.getSnapshot().context;
+    const { k, epsilon, schemaUri } = this.config;
+    return assembleBundle({
+      task: this.tool.name,
+      k,
+      epsilon,
+      schemaUri,
+      stopReason: stopReason ?? (cut === 'cancelled' ? 'cancelled' : 'limit'),
+      rounds,
+      elapsedMs: Math.max(0, Math.round(this.host.now() - this.startedAt)),
+      replicates: this.replicates,
+      summary,
+      hiddenAnswers: this.hiddenAnswers,
+    });
+  }
+}
+
+/** By what is valid of those that were needed: losers do not count. */
+function statusOf({ meta, replicates }: EvidenceBundle): BundleStatus {
+  const losers = replicates.filter(({ status }) => status === 'cancelled').length;
+  return bundleStatus(meta.valid, meta.issued - losers);
+}

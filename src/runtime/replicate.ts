@@ -1,0 +1,220 @@
+import type { Actor } from 'xstate';
+import type { AnyBundleTool } from '../core/bundle-tool.js';
+import { Budget, type Shortage } from '../core/budget.js';
+import type { Replicate, ReplicateStatus } from '../core/evidence/replicate.js';
+import { toJson, type JsonObject, type JsonValue } from '../core/json.js';
+import { isThenable, type Awaitable } from '../core/ports.js';
+import { checkSchema, type Checked } from '../core/schema.js';
+import type { AnyTool, ToolContext } from '../core/tool.js';
+import { withoutUndefined } from '../core/parse.js';
+import type { ReplicateChartEvent } from '../machines/index.js';
+import type { ReplicateContext, replicateMachine } from '../machines/replicate.js';
+import { AttemptRecord } from './attempt-record.js';
+import type { Bundle } from './bundle.js';
+import type { Call } from './call.js';
+import type { Execution } from './execution.js';
+import type { Host } from './host.js';
+import { replicateError } from './outcome.js';
+
+/** The side record of a replicate's actor: one of the k answers of a bundle. */
+export class ReplicateRun extends AttemptRecord {
+  actor!: Actor<typeof replicateMachine>;
+  /** Frees its place under `maxParallel`. */
+  leaveTurn: (() => void) | undefined;
+  /** Undefined: it has not had its turn. */
+  private startedAt: number | undefined;
+  private readonly ownBudget: Budget | undefined;
+  private problems: readonly string[] = [];
+  private readonly warnings: string[] = [];
+
+  constructor(
+    private readonly host: Host,
+    readonly bundle: Bundle,
+    readonly index: number,
+    readonly seed: number,
+  ) {
+    const { tokens, costUsd } = bundle.config.perReplicateBudget ?? {};
+    const limits = withoutUndefined({ tokens, costUsd });
+    const ownBudget = Object.keys(limits).length === 0 ? undefined : new Budget(limits);
+    const { spec } = bundle.owner;
+    super({
+      ...spec,
+      id: `${bundle.owner.id}#r${index + 1}`,
+      accounts: ownBudget === undefined ? spec.accounts : [...spec.accounts, ownBudget],
+    });
+    this.ownBudget = ownBudget;
+  }
+
+  get name(): string {
+    return `r${this.index + 1}`;
+  }
+
+  get root(): Execution {
+    return this.owner.root;
+  }
+
+  get owner(): Execution {
+    return this.bundle.owner;
+  }
+
+  get context(): ReplicateContext {
+    return this.actor.getSnapshot().context;
+  }
+
+  get isEnding(): boolean {
+    return this.context.end !== null || this.owner.isEnding;
+  }
+
+  /** Each replicate has a limit of its own. */
+  get callsAgainstLimit(): number {
+    return this.attempts;
+  }
+
+  get place(): { readonly step?: number; readonly replicate: string } {
+    return { ...this.owner.place, replicate: this.name };
+  }
+
+  get plannedOptions(): ReadonlyMap<string, JsonObject> {
+    return this.owner.plannedOptions;
+  }
+
+  get hasBegun(): boolean {
+    return this.startedAt !== undefined;
+  }
+
+  /** It has its turn. */
+  begin(): void {
+    const now = this.host.now();
+    this.startedAt = now;
+    const { replicateTimeoutMs, perReplicateBudget } = this.bundle.config;
+    const limitMs = Math.min(replicateTimeoutMs ?? Infinity, perReplicateBudget?.ms ?? Infinity);
+    const timesOutAt = limitMs === Infinity ? null : now + limitMs;
+    const runDeadline = this.owner.context.deadlineAt;
+    const deadlineAt =
+      timesOutAt === null || runDeadline === null
+        ? (timesOutAt ?? runDeadline)
+        : Math.min(timesOutAt, runDeadline);
+    this.send({ type: 'turn.granted', timesOutAt, deadlineAt });
+  }
+
+  send(event: ReplicateChartEvent): void {
+    if (!this.isEnded) this.host.send(this.actor, event);
+  }
+
+  crashed(error: unknown): void {
+    if (this.isEnded) return;
+    this.host.internalFault('The chart of a replicate failed.', error);
+    this.host.abandon(this);
+    this.lastError = error;
+    this.bundle.ended(this, 'failed');
+  }
+
+  invoke(tool: AnyTool, request: unknown, context: ToolContext): unknown {
+    const draw = { index: this.index, id: this.name, seed: this.seed };
+    return (tool as AnyBundleTool).replicate!(request, draw, context);
+  }
+
+  /** Readers were told that the bundle's tool has started. */
+  announceCall(): void {}
+
+  callKey(): string {
+    return `${this.bundle.keyBase}:${this.index}`;
+  }
+
+  outOfBudget(short: Shortage): void {
+    this.shortage = short;
+    if (short.budget === this.ownBudget) this.send({ type: 'budget.exceeded' });
+    else this.owner.outOfBudget(short);
+  }
+
+  /** A nested run's limit is this replicate's failure; the bundle goes on. */
+  limitedBy(): void {}
+
+  deadlinePassed(call: Call): void {
+    const { timesOutAt } = this.context;
+    if (timesOutAt === null || this.host.now() <= timesOutAt) return this.owner.deadlinePassed(call);
+    call.abort('timeout');
+    this.send({ type: 'timer.replicate' });
+  }
+
+  override noteCalled(tool: AnyTool): void {
+    super.noteCalled(tool);
+    this.root.replicateCalls += 1;
+    // An answer that was not valid makes room for the next attempt's.
+    this.answer = undefined;
+    this.problems = [];
+  }
+
+  override warn(code: string, message: string): void {
+    if (!this.warnings.includes(message)) this.warnings.push(message);
+    super.warn(code, message);
+  }
+
+  /** Checks the answer against the tool's `output` schema, whose value it takes, and against `schemaUri`. */
+  validate(): void {
+    const { tool, schema } = this.bundle;
+    const { content } = this.answer!;
+    const own = checkSchema(tool.output, content);
+    const named = checkSchema(schema, content);
+    const judge = ([first, second]: readonly Checked[]) =>
+      this.host.guard(this, () => this.judgeAnswer(first!, second!));
+    if (!isThenable(own) && !isThenable(named)) return judge([own, named]);
+    void Promise.all<Awaitable<Checked>>([own, named]).then((both) => judge(both as Checked[]));
+  }
+
+  private judgeAnswer(own: Checked, named: Checked): void {
+    if (this.isEnded) return;
+    const problems = [own, named].flatMap((checked) => (checked.ok ? [] : checked.problems));
+    const problem = problems.length === 0 ? this.takeValue(own) : undefined;
+    this.problems = problem === undefined ? problems : [problem];
+    if (this.problems.length === 0) return this.send({ type: 'answer.valid' });
+    const message = `Its answer is not valid: ${this.problems.slice(0, 5).join('; ')}.`;
+    const call = this.answer!.call!;
+    const failure = this.host.judging.classifyInvalid(this, call.tool, message);
+    const judged = this.host.judging.judge(this, call, failure, new Error(message));
+    this.send({ type: 'answer.invalid', failure: judged, committed: call.isCommitted });
+  }
+
+  /** A schema may transform the answer: what it gives must be JSON again. */
+  private takeValue(checked: Checked): string | undefined {
+    if (!checked.ok || checked.value === this.answer!.content) return undefined;
+    try {
+      const { value, bytes } = toJson(checked.value, { maxDepth: 1000, maxBytes: this.host.maxOutputBytes });
+      this.answer = { ...this.answer!, content: value, bytes };
+      return undefined;
+    } catch (error) {
+      return `what the schema gave is not usable: ${(error as Error).message}`;
+    }
+  }
+
+  /** What became of it. */
+  report(status: ReplicateStatus): Replicate {
+    const { context, answer, problems } = this;
+    const isKept = status === 'valid' || status === 'invalid';
+    const error = isKept ? undefined : replicateError(this, status, context);
+    const last = context.lastFailure;
+    const errors = status !== 'invalid' ? [] : problems.length > 0 ? [...problems] : [last?.message ?? ''];
+    return {
+      id: this.name,
+      index: this.index,
+      seed: this.seed,
+      status,
+      data: isKept ? (answer?.content ?? null) : null,
+      quality: { valid: status === 'valid', errors, warnings: [...this.warnings] },
+      usage: this.usage,
+      elapsedMs: Math.max(0, Math.round(this.host.now() - (this.startedAt ?? this.host.now()))),
+      attempts: this.attempts,
+      ...drawOf(isKept ? answer?.metadata : undefined),
+      ...(error === undefined ? {} : { error: error.toJSON() as Replicate['error'] & object }),
+    };
+  }
+}
+
+/** What the tool said about how independent the draw is. */
+function drawOf(metadata: JsonValue | undefined): { temperature?: number; cached?: boolean } {
+  const { temperature, cached } = (metadata ?? {}) as { temperature?: unknown; cached?: unknown };
+  return {
+    ...(typeof temperature === 'number' ? { temperature } : {}),
+    ...(cached === true ? { cached } : {}),
+  };
+}
