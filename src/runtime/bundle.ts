@@ -195,8 +195,12 @@ export class Bundle implements Hosted {
   abort(cause: AbortCause): void {
     this.isStopping = true;
     this.withdraw(this.batchEnd - this.planned);
+    const { slices } = this.host;
+    let count = 0;
     for (const replicate of this.live.values()) {
-      this.host.slices.run(() => replicate.send({ type: 'replicate.stop', cause }));
+      const stop = () => replicate.send({ type: 'replicate.stop', cause });
+      if (++count <= WINDOW) slices.run(stop);
+      else slices.later(stop);
     }
   }
 
