@@ -74,6 +74,10 @@ function watchGaps() {
   };
 }
 
+async function until(isDone) {
+  while (!isDone()) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
 const only = process.argv.find((arg) => arg.startsWith('--only='))?.slice(7);
 const rows = [];
 for (const { name, k, maxParallel = 10, options = {}, give, cancelWhenAllWait } of scenes) {
@@ -95,7 +99,7 @@ for (const { name, k, maxParallel = 10, options = {}, give, cancelWhenAllWait } 
   let peak = 0;
   const sampler = setInterval(() => (peak = Math.max(peak, process.memoryUsage().heapUsed)), 20);
   if (cancelWhenAllWait) {
-    while (begun < k) await new Promise((resolve) => setTimeout(resolve, 5));
+    await until(() => begun === k);
     run.cancel();
   }
   const output = await run.output.catch((error) => error.output);

@@ -146,7 +146,7 @@ function checkBundle(tool: AnyTool | null | undefined, toolOptions: JsonValue | 
   if (!tool || !isBundleTool(tool)) return;
   const problem = bundleProblem(tool);
   if (problem !== undefined) throw new InvalidOptionsError(problem);
-  const { schemaUri } = parseBundleOptions(toolOptions);
+  const { schemaUri } = parseBundleOptions({ ...tool.defaultOptions, ...(toolOptions as JsonObject) });
   schemaAt(tool, schemaUri);
 }
 

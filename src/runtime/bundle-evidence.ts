@@ -1,6 +1,6 @@
 import type { BundleConfig } from '../core/bundle-options.js';
 import type { AnyBundleTool } from '../core/bundle-tool.js';
-import { customStopping } from '../core/evidence/custom-stopping.js';
+import { customStopping, type TallyView } from '../core/evidence/custom-stopping.js';
 import { createStopping, type StopReason, type Stopping } from '../core/evidence/stopping.js';
 import {
   partialSummary,
@@ -19,6 +19,8 @@ export interface EvidenceOptions {
   readonly slices: Slices;
   /** Runs a task for the bundle: what it throws is a fault of ours. */
   readonly guard: (work: () => void) => void;
+  /** Asks a function of the tool in the caller's async context. */
+  readonly inScope: <T>(ask: () => T) => T;
   /** All of a batch is counted, or the answers given decide it already. */
   readonly tallied: (stop: StopReason | null, next: number) => void;
 }
@@ -51,8 +53,9 @@ export class BundleEvidence {
   constructor(private readonly options: EvidenceOptions) {
     const { config, tool } = options;
     const rule = createStopping(config);
-    // A function of the tool's may read `this`.
-    this.stopping = tool.shouldStop ? customStopping((view) => tool.shouldStop!(view), rule) : rule;
+    // Functions of the tool may read `this`.
+    const shouldStop = (view: TallyView) => options.inScope(() => tool.shouldStop!(view));
+    this.stopping = tool.shouldStop ? customStopping(shouldStop, rule) : rule;
     this.tally = new Tally(this.tallyOptions());
   }
 
@@ -134,7 +137,7 @@ export class BundleEvidence {
   }
 
   private *summary(plain: boolean): Generator<void, BundleSummary> {
-    const { config, tool } = this.options;
+    const { config, tool, inScope } = this.options;
     const draws = this.settled.filter(() => true);
     const leader = this.windowAnswer ?? this.stopping.answer(this.tally);
     // Counted by arrival, or without all of the tool's functions: once more, in index order.
@@ -151,19 +154,19 @@ export class BundleEvidence {
         'The time was up before the answers were reduced: the functions of the tool were left out, and answers compared by their normal forms.';
       tally.warningLog.add({ code: 'reduction_hurried', message });
     }
-    const embed = tool.embed && !plain ? (answer: JsonValue) => tool.embed!(answer) : undefined;
-    return yield* summarySlices(tally, { limits: config.bundleLimits, leader, ...(embed && { embed }) });
+    const embed = (answer: JsonValue) => inScope(() => tool.embed!(answer));
+    const options = { limits: config.bundleLimits, leader };
+    return yield* summarySlices(tally, tool.embed && !plain ? { ...options, embed } : options);
   }
 
   private tallyOptions(plain = false): TallyOptions {
-    const { config, tool } = this.options;
+    const { config, tool, inScope } = this.options;
+    const equivalent = (a: JsonValue, b: JsonValue) => inScope(() => tool.equivalent!(a, b));
     return {
       sets: config.sets,
       fields: config.stopOn === 'fields',
       ...(config.tolerance === undefined ? {} : { tolerance: config.tolerance }),
-      ...(tool.equivalent && !plain
-        ? { equivalent: (a: JsonValue, b: JsonValue) => tool.equivalent!(a, b) }
-        : {}),
+      ...(tool.equivalent && !plain ? { equivalent } : {}),
     };
   }
 }

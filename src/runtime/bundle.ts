@@ -76,7 +76,8 @@ export class Bundle implements Hosted {
   /** Replicates below it are issued. */
   private batchEnd = 0;
   private launching = 0;
-  private isStopping = false;
+  /** Nothing more is begun. */
+  isStopping = false;
   private answerBytes = 0;
   private hiddenAnswers = 0;
   /** When the first of them that refused may be asked again, in milliseconds. */
@@ -105,7 +106,8 @@ export class Bundle implements Hosted {
       config,
       tool,
       slices: host.slices,
-      guard: (work) => host.guard(this, () => this.runInScope(work)),
+      guard: (work) => host.guard(this, work),
+      inScope: (ask) => this.runInScope(ask),
       tallied: (stop, next) => {
         const votes = this.evidence.news();
         if (votes) owner.emit(votesSoFar(votes, this.progress));
@@ -116,17 +118,17 @@ export class Bundle implements Hosted {
 
   start(): void {
     const { host, owner, candidate } = this;
+    this.actor = host.actorOf(this, host.machines.bundle, 'bundle', {
+      bundleId: this.id,
+      first: this.evidence.first,
+      abortGraceMs: owner.spec.config.abortGraceMs,
+    });
     owner.emit({
       type: 'tool_started',
       toolName: candidate.tool,
       attempt: 1,
       provider: candidate.provider,
       hedge: false,
-    });
-    this.actor = host.actorOf(this, host.machines.bundle, 'bundle', {
-      bundleId: this.id,
-      first: this.evidence.first,
-      abortGraceMs: owner.spec.config.abortGraceMs,
     });
     host.begin(this.actor);
   }
@@ -179,10 +181,12 @@ export class Bundle implements Hosted {
   /** Gives a replicate its turn once `maxParallel` allows. */
   awaitTurn(replicate: ReplicateRun): void {
     void this.turns(() => {
-      if (replicate.isEnded) return undefined;
+      if (replicate.isEnded || this.isStopping) return undefined;
       return new Promise<void>((resolve) => {
         replicate.leaveTurn = resolve;
-        this.host.slices.run(() => this.host.guard(replicate, () => replicate.begin()));
+        this.host.slices.run(() => {
+          if (!this.isStopping) this.host.guard(replicate, () => replicate.begin());
+        });
       });
     });
   }

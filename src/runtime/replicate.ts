@@ -62,7 +62,7 @@ export class ReplicateRun extends AttemptRecord {
   }
 
   get isEnding(): boolean {
-    return this.context.end !== null || this.owner.isEnding;
+    return this.context.end !== null || this.bundle.isStopping || this.owner.isEnding;
   }
 
   /** Each replicate has a limit of its own. */
