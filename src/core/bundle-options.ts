@@ -17,7 +17,7 @@ export interface ReplicateBudget {
 }
 
 /** Options of a bundle: the `toolOptions` of a run of a {@link BundleTool}. JSON. */
-export interface BundleOptions {
+export type BundleOptions = {
   /** The cap on replicates, 1 to 10000. Default 3. */
   k?: number;
   /**
@@ -58,7 +58,7 @@ export interface BundleOptions {
   perReplicateBudget?: ReplicateBudget;
   /** How much of the evidence is spelled out; everything is counted. */
   bundleLimits?: Partial<BundleLimits>;
-}
+};
 
 /** Bundle options after parsing: defaults filled in. */
 export interface BundleConfig {
