@@ -58,6 +58,12 @@ export abstract class BundleTool<Req = JsonValue, Answer = JsonValue> extends To
   /** Vectors whose distances are used in the summary; the default is Jaccard distances. Contained when it throws. */
   embed?(answer: Answer): ArrayLike<number> | null;
 
+  /**
+   * A probability of being right for a confidence, learned from answers of this tool whose truth is known: reported as
+   * `summary.calibratedConfidence`. Contained when it throws.
+   */
+  calibrate?(confidence: number): number;
+
   /** Schemas that the option `schemaUri` can name: Standard Schemas, or JSON Schemas. */
   declare readonly schemas?: Readonly<Record<string, StandardSchema | JsonObject>>;
 
@@ -145,7 +151,7 @@ export function bundleProblem(tool: AnyBundleTool): string | undefined {
   if (typeof tool.replicate !== 'function') {
     return `The bundle tool "${tool.name}" has neither \`replicate\` nor \`executeBundle\`. Give it \`replicate(request, draw, context)\`.`;
   }
-  for (const name of ['equivalent', 'shouldStop', 'embed'] as const) {
+  for (const name of ['equivalent', 'shouldStop', 'embed', 'calibrate'] as const) {
     if (tool[name] !== undefined && typeof tool[name] !== 'function') {
       return `\`${name}\` of the bundle tool "${tool.name}" must be a function.`;
     }

@@ -155,8 +155,13 @@ export class BundleEvidence {
       tally.warningLog.add({ code: 'reduction_hurried', message });
     }
     const embed = (answer: JsonValue) => inScope(() => tool.embed!(answer));
-    const options = { limits: config.bundleLimits, leader };
-    return yield* summarySlices(tally, tool.embed && !plain ? { ...options, embed } : options);
+    const calibrate = (confidence: number) => inScope(() => tool.calibrate!(confidence));
+    return yield* summarySlices(tally, {
+      limits: config.bundleLimits,
+      leader,
+      ...(tool.embed && !plain && { embed }),
+      ...(tool.calibrate && !plain && { calibrate }),
+    });
   }
 
   private tallyOptions(plain = false): TallyOptions {

@@ -14,7 +14,7 @@ import type { Choice } from './poll.js';
 import { modePosterior, unionBound } from './posterior.js';
 import { pairwiseDistances, representativeOf } from './proximity.js';
 import { Tally, type Draw, type TallyOptions } from './tally.js';
-import type { EvidenceWarning } from './warning.js';
+import { describeThrown, type EvidenceWarning, type WarningLog } from './warning.js';
 
 /** What k answers support. Plain JSON; every list of replicates is in index order. */
 export type BundleSummary<Answer = JsonValue> = {
@@ -36,6 +36,8 @@ export type BundleSummary<Answer = JsonValue> = {
    */
   confidence: number | null;
   confidenceKind: 'mode-posterior';
+  /** What the tool's `calibrate` makes of the confidence, where it has one. */
+  calibratedConfidence?: number;
   /** Each field by JSON Pointer; the empty string for an answer that is no object. */
   fields: Record<string, FieldSummary>;
   /** Between the replicates in index order, the first 64 at most; null where one of the two is invalid. */
@@ -54,6 +56,8 @@ export type SummaryOptions = {
   limits?: Partial<BundleLimits>;
   /** Vectors for distances; the default is Jaccard distances of words and leaves. */
   embed?: Embed;
+  /** A probability of being right for a confidence, learned from answers whose truth is known. */
+  calibrate?: (confidence: number) => number;
   /** The answer the stopping rule reports; the default is the tally's leader. */
   leader?: Choice | null;
 };
@@ -102,14 +106,17 @@ export function* summarySlices(tally: Tally, options: SummaryOptions = {}): Gene
   const pairwiseDistance = yield* pairwiseDistances(tally, limits, cuts, distance);
   const agreement = yield* agreementOf(votes, tally);
   const leader = options.leader ?? tally.leader;
+  const confidence = leader === null ? null : unionBound(votes.flatMap(errorsOfVote));
+  const calibrated = calibratedBy(options.calibrate, confidence, tally.warningLog);
   return {
     consensus,
     leader: leader?.value ?? null,
     ...(representative !== undefined && { representative }),
     composite: isObject(consensus) && !tally.has(consensus),
     disagreements,
-    confidence: leader === null ? null : unionBound(votes.flatMap(errorsOfVote)),
+    confidence,
     confidenceKind: 'mode-posterior',
+    ...(calibrated !== undefined && { calibratedConfidence: calibrated }),
     fields,
     pairwiseDistance,
     distributions,
@@ -118,6 +125,25 @@ export function* summarySlices(tally: Tally, options: SummaryOptions = {}): Gene
     truncated: cuts.cuts.length > 0,
     ...(cuts.cuts.length > 0 && { truncationInfo: cuts.cuts }),
   };
+}
+
+/** Contained: a calibrator that throws, or gives no probability, gives nothing. */
+function calibratedBy(
+  calibrate: SummaryOptions['calibrate'],
+  confidence: number | null,
+  warnings: WarningLog,
+): number | undefined {
+  if (calibrate === undefined || confidence === null) return undefined;
+  try {
+    const calibrated: unknown = calibrate(confidence);
+    if (typeof calibrated === 'number' && calibrated >= 0 && calibrated <= 1) return calibrated;
+    if (calibrated instanceof Promise) calibrated.catch(() => undefined);
+    throw new TypeError('expected a number from 0 to 1');
+  } catch (thrown) {
+    const message = `calibrate(confidence) failed (${describeThrown(thrown)}); its figure is left out.`;
+    warnings.add({ code: 'calibrate_failed', message });
+    return undefined;
+  }
 }
 
 /** What can be said at any time without looking at the answers again. */

@@ -8,6 +8,7 @@ export type EvidenceWarning = {
     | 'equivalent_asymmetric'
     | 'should_stop_failed'
     | 'embed_failed'
+    | 'calibrate_failed'
     | 'reduction_hurried'
     | 'comparisons_limited'
     | 'fields_limited';
