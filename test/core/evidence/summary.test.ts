@@ -323,3 +323,34 @@ describe('a partial summary', () => {
     expect(partialSummary(new Tally())).toMatchObject({ n: 0, leader: null, confidence: null });
   });
 });
+
+describe('a calibrator', () => {
+  const draws = ['a', 'a'].map((data, index) => ({
+    id: `r${index + 1}`,
+    index,
+    status: 'valid' as const,
+    data,
+  }));
+
+  it('gives a figure of its own, and leaves the confidence alone', () => {
+    const summary = summarizeReplicates(draws, { calibrate: (confidence) => confidence / 2 });
+    expect(summary.confidence).toBe(0.875);
+    expect(summary.calibratedConfidence).toBe(0.4375);
+  });
+
+  it.each([
+    [
+      'throws',
+      () => {
+        throw new Error('no table');
+      },
+    ],
+    ['gives no probability', () => 2],
+    ['gives a promise', () => Promise.reject(new Error('late')) as never],
+  ])('that %s is left out with a warning', (_, calibrate) => {
+    const summary = summarizeReplicates(draws, { calibrate });
+    expect(summary.confidence).toBe(0.875);
+    expect(summary).not.toHaveProperty('calibratedConfidence');
+    expect(summary.warnings.map(({ code }) => code)).toEqual(['calibrate_failed']);
+  });
+});
