@@ -10,6 +10,7 @@ step types;             npx tsc --noEmit
 step build;             npm run --silent build
 step "unused code";     npx knip
 step "charts' pages";   node scripts/machine-pages.mjs --check
+step "evidence's figures"; node scripts/evidence-pictures.mjs --check
 step "docs' snippets";  node scripts/check-snippets.mjs
 step "package"
 npx publint --strict
