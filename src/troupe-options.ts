@@ -1,7 +1,7 @@
 import type { PoolOptions, ReliabilityOptions, SharedReliabilityOptions } from './core/reliability.js';
 import { describeError, InvalidOptionsError, ToolRegistrationError } from './core/errors.js';
 import { parseBundleOptions } from './core/bundle-options.js';
-import { bundleProblem, isBundleTool, type AnyBundleTool } from './core/bundle-tool.js';
+import { bundleProblem, isBundleTool, schemaAt, type AnyBundleTool } from './core/bundle-tool.js';
 import type { Clock, Logger, Random, Store } from './core/ports.js';
 import { isStandardSchema } from './core/schema.js';
 import { isTool, type AnyTool } from './core/tool.js';
@@ -57,7 +57,7 @@ function checkBundleTool(tool: AnyBundleTool): void {
   const problem = bundleProblem(tool);
   if (problem !== undefined) throw new ToolRegistrationError(problem);
   try {
-    parseBundleOptions(tool.defaultOptions, 'defaultOptions');
+    schemaAt(tool, parseBundleOptions(tool.defaultOptions, 'defaultOptions').schemaUri);
   } catch (error) {
     throw new ToolRegistrationError(`The bundle tool "${tool.name}": ${describeError(error)}`, {
       cause: error,

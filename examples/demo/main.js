@@ -3,7 +3,8 @@ import { connect, UsageError } from './endpoint.js';
 import { playScenes } from './scenes.js';
 import { jsonView, textView } from './view.js';
 
-const HELP = `Troupe's demo: two models behind one orchestrator, and what happens when one of them is in trouble.
+const HELP = `Troupe's demo: two models behind one orchestrator, what happens when one of them is in trouble, and a
+question that is asked until the answers are clear.
 
   npm start                        plain lines, or colours on a terminal (NO_COLOR turns them off)
   npm start --silent -- --json     every event as a line of JSON, then each output
@@ -13,9 +14,9 @@ Without settings it calls a stand-in model server on loopback, which fails on pu
 
   OPENAI_BASE_URL   such as https://api.openai.com/v1; anything that speaks OpenAI's chat completions will do
   OPENAI_API_KEY    its key, if it wants one
-  TROUPE_MODEL      the model to ask (default gpt-4o-mini); "large,small" names another for the fallback
+  TROUPE_MODEL      the model to ask (default gpt-4o-mini); "large,small" names another for fallback and vote
 
-Ctrl-C cancels the run and prints what it cost; a second Ctrl-C quits at once.
+Ctrl-C cancels the run and prints what it cost and what was finished; a second Ctrl-C quits at once.
 Exit code: 0, 1 when a run failed, 2 for arguments that cannot be used, 130 after Ctrl-C.
 `;
 

@@ -1,8 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Budget, isOrchestratorError, ReliableOrchestrator, Troupe } from 'troupe';
-import { chatTool } from './tools.js';
+import { chatTool, VoteTool } from './tools.js';
 
-/** @type {{ title: string, prompts: string[], awaitsBreaker?: boolean }[]} */
+const BAT_AND_BALL =
+  'A bat and a ball cost $1.10 together. The bat costs $1.00 more than the ball. What does the ball cost? ' +
+  'Answer in the form "12 cents", with nothing else.';
+
+/**
+ * The type of a request decides which tools are planned for it; the default is `chat`.
+ *
+ * @type {{ title: string, prompts: string[], awaitsBreaker?: boolean, type?: string, toolOptions?: import('troupe').JsonObject }[]}
+ */
 const SCENES = [
   { title: '1. A rate limit', prompts: ['What does the HTTP status 429, a rate limit, ask of a client?'] },
   {
@@ -10,6 +18,12 @@ const SCENES = [
     prompts: ['What does a circuit breaker do?', 'What is a fallback model good for?'],
   },
   { title: '3. The recovery', prompts: ['What does a half-open breaker do?'], awaitsBreaker: true },
+  {
+    title: '4. A vote: the same question up to 10 times, until the answers are clear',
+    prompts: [BAT_AND_BALL],
+    type: 'vote',
+    toolOptions: { k: 10, epsilon: 0.05 },
+  },
 ];
 
 /** So quick to open and to try again that a demo can show it; the defaults are 5 failures and a minute. */
@@ -28,16 +42,13 @@ export async function playScenes({ baseUrl, apiKey, models, isStandIn }, view, s
   const description = isStandIn ? 'a stand-in on loopback, which fails on purpose' : 'set by OPENAI_BASE_URL';
   view.note(`Models at ${baseUrl} (${description}): ${models.frontier}, ${models.fallback}`);
 
+  const frontier = { model: models.frontier, baseUrl, apiKey };
+  const fallback = { model: models.fallback, baseUrl, apiKey };
   const troupe = new Troupe({
     tools: [
-      chatTool({
-        name: 'frontier-model',
-        description: 'Good and dear.',
-        model: models.frontier,
-        baseUrl,
-        apiKey,
-      }),
-      chatTool({ name: 'fallback-model', description: 'Cheap.', model: models.fallback, baseUrl, apiKey }),
+      chatTool({ name: 'frontier-model', description: 'Good and dear.', ...frontier }),
+      chatTool({ name: 'fallback-model', description: 'Cheap.', ...fallback }),
+      new VoteTool({ provider: 'fallback-model', ...fallback }),
     ],
     ...(isStandIn ? { reliability: DEMO_RELIABILITY } : {}),
   });
@@ -48,20 +59,21 @@ export async function playScenes({ baseUrl, apiKey, models, isStandIn }, view, s
   /** @type {import('troupe').OrchestrationOutput | undefined} */
   let last;
   try {
-    for (const { title, prompts, awaitsBreaker } of SCENES) {
+    for (const { title, prompts, awaitsBreaker, type = 'chat', toolOptions = {} } of SCENES) {
       view.scene(title);
       if (awaitsBreaker) await untilDue(troupe.breaker('frontier-model'), view, signal);
       for (const prompt of prompts) {
         view.ask(prompt);
         const run = orchestrator.start({
-          request: { type: 'chat', prompt },
+          request: { type, prompt },
+          toolOptions,
           options: { budget, timeoutMs: 60_000, onLimit: 'return' },
           signal,
         });
         for await (const event of run.events) view.event(event);
         last = await run.output.catch(outputOf);
         view.output(last, run.id, budget);
-        if (last.status !== 'completed') return signal.aborted ? 130 : 1;
+        if (last.error) return signal.aborted ? 130 : 1;
       }
     }
     return signal.aborted ? 130 : 0;

@@ -54,6 +54,8 @@ export async function startStandIn() {
   });
 
   server.on({ endpoint: 'chat', model: STAND_IN_MODELS.fallback }, async (request) => {
+    const { seed } = request;
+    if (typeof seed === 'number') return vote(seed);
     await sleep(150);
     return answer(request);
   });
@@ -67,4 +69,10 @@ function answer({ messages }) {
   const prompt = String(messages.at(-1)?.content);
   const [, content = 'I am only a stand-in.'] = ANSWERS.find(([about]) => about.test(prompt)) ?? [];
   return { content };
+}
+
+/** One draw of the small model: most think before they answer, one in seven says what comes to mind. @param {number} seed */
+async function vote(seed) {
+  await sleep(100 + ((seed * 13) % 400));
+  return { content: seed % 7 === 5 ? '10 cents' : '5 cents' };
 }

@@ -1,111 +1,65 @@
-import { defineTool, toolResult } from 'troupe';
+import { BundleTool, defineTool } from 'troupe';
 import * as z from 'zod';
+import { complete, estimateCall } from './chat-api.js';
 
-/** The longest answer a model may give; the estimate of a call reckons with all of it. */
-const MAX_ANSWER_TOKENS = 200;
-
-/**
- * US dollars per million tokens: [input, output]. A model that is not listed still works; its calls then count
- * tokens only, and the run carries a warning that says so.
- *
- * @type {Record<string, [input: number, output: number]>}
- */
-const PRICES = {
-  'stand-in-large': [5, 25],
-  'stand-in-small': [0.25, 1.25],
-  'gpt-4o': [2.5, 10],
-  'gpt-4o-mini': [0.15, 0.6],
-};
-
-/**
- * @typedef {{ prompt_tokens: number, completion_tokens: number }} ApiUsage
- * @typedef {{ model?: string, usage?: ApiUsage, choices?: { message?: { content?: string } }[] }} Completion
- */
-
-/** What an OpenAI-compatible server said instead of an answer. Troupe judges it by `status`, `code` and `headers`. */
-class ProviderError extends Error {
-  /**
-   * @param {Response} response
-   * @param {{ message?: string, code?: string, type?: string }} [body] the `error` of the body, where there is one
-   */
-  constructor(response, body) {
-    super(body?.message ?? `${response.status} ${response.statusText}`.trim());
-    this.name = 'ProviderError';
-    this.status = response.status;
-    this.headers = response.headers;
-    this.code = body?.code;
-    this.type = body?.type;
-    // Providers do not bill for an error; without this the call would count as all it had reserved.
-    this.usage = { totalTokens: 0, costUsd: 0 };
-  }
-}
+/** @typedef {import('./chat-api.js').Model} Model */
 
 /**
  * A chat model behind an OpenAI-compatible API, as a tool. Its provider, the key of its breaker, is its name.
  *
- * @param {{ name: string, description: string, model: string, baseUrl: string, apiKey: string | undefined }} endpoint
+ * @param {Model & { name: string, description: string }} definition
  */
-export function chatTool({ name, description, model, baseUrl, apiKey }) {
+export function chatTool({ name, description, ...model }) {
   return defineTool({
     name,
     description,
     capabilities: ['chat'],
     input: z.object({ type: z.literal('chat'), prompt: z.string().min(1) }),
     output: z.string().min(1),
-
-    estimate({ prompt }) {
-      // A token is about four letters; better to reserve a little too much.
-      return amounts(model, Math.ceil(prompt.length / 3) + 10, MAX_ANSWER_TOKENS);
-    },
-
-    async execute({ prompt }, _options, { signal }) {
-      const response = await fetch(`${baseUrl}/chat/completions`, {
-        method: 'POST',
-        headers: {
-          'content-type': 'application/json',
-          ...(apiKey ? { authorization: `Bearer ${apiKey}` } : {}),
-        },
-        body: JSON.stringify({
-          model,
-          max_tokens: MAX_ANSWER_TOKENS,
-          messages: [{ role: 'user', content: prompt }],
-        }),
-        signal,
-      });
-      if (!response.ok) throw new ProviderError(response, await readError(response));
-      const { choices, usage, model: answeredBy } = /** @type {Completion} */ (await response.json());
-      return toolResult({
-        content: choices?.[0]?.message?.content ?? '',
-        ...(usage ? { usage: reportedUsage(model, usage) } : {}),
-        metadata: { model: answeredBy },
-      });
-    },
+    estimate: ({ prompt }) => estimateCall(model.model, prompt),
+    execute: ({ prompt }, _options, { signal }) => complete(model, prompt, signal),
   });
 }
 
-/** @param {Response} response */
-async function readError(response) {
-  try {
-    return /** @type {any} */ (await response.json()).error;
-  } catch {
-    return undefined; // A proxy's page, or nothing: the status says enough.
+/**
+ * The same question several times over: Troupe asks as often as the votes require, and no more.
+ *
+ * @extends {BundleTool<{ type: 'vote', prompt: string }, string>}
+ */
+export class VoteTool extends BundleTool {
+  name = 'vote';
+  description = 'Many short answers of one model, and what they agree on.';
+  capabilities = ['vote'];
+  input = z.object({ type: z.literal('vote'), prompt: z.string().min(1) });
+  /** Of one answer. "5 cents." is a vote for "5 cents". */
+  output = z.string().transform(bare).pipe(z.string().min(1));
+  #model;
+
+  /** @param {Model & { provider: string }} definition The provider's breaker and pool are shared with its other tools. */
+  constructor({ provider, ...model }) {
+    super();
+    this.provider = provider;
+    this.#model = model;
+  }
+
+  /** @param {{ prompt: string }} request @returns what one replicate may use */
+  estimate({ prompt }) {
+    return estimateCall(this.#model.model, prompt);
+  }
+
+  /**
+   * One vote. At temperature 0, or without a seed of its own, it would be no independent one.
+   *
+   * @param {{ prompt: string }} request
+   * @param {import('troupe').ReplicateDraw} draw
+   * @param {import('troupe').ToolContext} context
+   */
+  replicate({ prompt }, { seed }, { signal }) {
+    return complete(this.#model, prompt, signal, { seed, temperature: 1 });
   }
 }
 
-/** @param {string} model @param {ApiUsage} usage */
-function reportedUsage(model, { prompt_tokens: inputTokens, completion_tokens: outputTokens }) {
-  const { costUsd } = amounts(model, inputTokens, outputTokens);
-  return { inputTokens, outputTokens, ...(costUsd === undefined ? {} : { costUsd }) };
-}
-
-/**
- * @param {string} model
- * @param {number} input
- * @param {number} output
- * @returns {{ tokens: number, costUsd?: number }}
- */
-function amounts(model, input, output) {
-  const price = PRICES[model];
-  const tokens = input + output;
-  return price ? { tokens, costUsd: (input * price[0] + output * price[1]) / 1e6 } : { tokens };
+/** @param {string} answer */
+function bare(answer) {
+  return answer.trim().replace(/\.$/, '').toLowerCase();
 }

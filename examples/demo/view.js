@@ -1,4 +1,7 @@
 import { styleText } from 'node:util';
+import { evidenceOf, shortened, tellBundle } from './bundle-view.js';
+import { cost, count, json, oneLine, seconds, spent } from './format.js';
+import { describe } from './lines.js';
 
 /**
  * @typedef {import('troupe').RunEvent} RunEvent
@@ -64,21 +67,34 @@ export function textView(stream, env) {
     ask: (prompt) => print(`\n  "${oneLine(prompt)}"`),
     event(event) {
       // Breakers speak for themselves: some of their changes belong to no run.
-      if (event.type !== 'breaker_changed') line(event.at, describe(event));
+      const text = event.type === 'breaker_changed' ? undefined : describe(event);
+      if (text) line(event.at, text);
     },
     breaker({ at, provider, from, to, reason, openUntil }) {
       const until = openUntil === null ? '' : `, for ${seconds(openUntil - at)}`;
       line(at, `breaker ${provider}: ${from} -> ${to} (${reason}${until})`);
     },
-    output({ content, usage, metadata }, _runId, budget) {
-      if (typeof content === 'string') print(`\n  ${metadata.toolName}: "${oneLine(content)}"`);
+    output(output, _runId, budget) {
+      const { usage, metadata } = output;
+      const [answer, ...more] = answerOf(output);
+      if (answer) print(`\n  ${metadata.toolName}: ${answer}`);
+      for (const text of more) print(`  ${text}`);
       print(paint('dim', `  ${count(usage.calls, 'call')}, ${cost(usage)}; ${spent(budget)}`));
     },
     end(output, budget) {
       print(`\n${paint('bold', 'In all')}: ${spent(budget)}`);
-      if (output) print(`\n${paint('bold', 'The last output')}:\n${JSON.stringify(output, null, 2)}`);
+      if (!output) return;
+      const how = evidenceOf(output) ? ', shortened (--json prints all of it)' : '';
+      print(`\n${paint('bold', 'The last output')}${how}:\n${json(shortened(output))}`);
     },
   };
+}
+
+/** What was answered, in lines. @param {Output} output */
+function answerOf(output) {
+  const bundle = evidenceOf(output);
+  if (bundle) return tellBundle(bundle);
+  return typeof output.content === 'string' ? [`"${oneLine(output.content)}"`] : [];
 }
 
 /** @type {Record<string, Parameters<typeof styleText>[0]>} */
@@ -90,57 +106,6 @@ const STYLES = {
   fallback: 'blue',
   warning: 'yellow',
   done: 'green',
+  votes: 'blue',
+  stop: 'magenta',
 };
-
-/** @param {RunEvent} event */
-function describe(event) {
-  switch (event.type) {
-    case 'run_started':
-      return `plan ${event.plan.join(', then ')}${event.reasoning ? ` (${event.reasoning})` : ''}`;
-    case 'tool_started':
-      return `call ${event.toolName}, attempt ${event.attempt}`;
-    case 'attempt_failed': {
-      const { tool, category, status, message, retryAfterMs } = event.failure;
-      const wish = retryAfterMs === undefined ? '' : `, Retry-After ${seconds(retryAfterMs)}`;
-      return `failed ${tool}: ${status ? `${status} ` : ''}${category}${wish}: ${message}`;
-    }
-    case 'retry_scheduled':
-      return `retry ${event.toolName} in ${seconds(event.delayMs)}`;
-    case 'fallback_started':
-      return `fallback ${event.fromTool} -> ${event.toolName} (${event.reason})`;
-    case 'budget_warning':
-      return `warning ${event.spent} of ${event.limit} ${event.resource} are spent`;
-    case 'warning':
-      return `warning ${event.message}`;
-    case 'run_completed':
-      return `done ${event.status} in ${seconds(event.elapsedMs)}`;
-    case 'error':
-    case 'timeout':
-    case 'cancelled':
-      return `ended ${event.status}: ${event.error.message}`;
-    default:
-      return `event ${event.type}`;
-  }
-}
-
-/** @param {Budget} budget */
-function spent({ spent: { tokens, costUsd }, limits }) {
-  return `spent ${tokens} of ${limits.tokens} tokens, ${dollars(costUsd)} of ${dollars(limits.costUsd ?? 0)}`;
-}
-
-/** @param {{ totalTokens: number, costUsd: number, estimated?: boolean }} usage */
-function cost({ totalTokens, costUsd, estimated }) {
-  return `${count(totalTokens, 'token')}, ${dollars(costUsd)}${estimated ? ' (in part estimated)' : ''}`;
-}
-
-/** @param {number} amount */
-const dollars = (amount) => `$${amount.toFixed(5)}`;
-
-/** @param {number} n @param {string} noun */
-const count = (n, noun) => `${n} ${noun}${n === 1 ? '' : 's'}`;
-
-/** @param {number} ms */
-const seconds = (ms) => `${(ms / 1000).toFixed(2)} s`;
-
-/** Control characters stay out: what a model or a server says must not steer the terminal. @param {string} text */
-const oneLine = (text) => text.replace(/[\p{Cc}\s]+/gu, ' ').trim();

@@ -1,4 +1,4 @@
-import { atLeastZero, negate, sum, unitOf, type Account, type Shortage } from './budget.js';
+import { atLeastZero, negate, sum, unitOf, type Account, type Budget, type Shortage } from './budget.js';
 import { NOTHING, roundUsd, type Amount } from './usage.js';
 
 /**
@@ -62,6 +62,10 @@ export class Allowance implements Account {
 
   get limitsCost(): boolean {
     return this.accounts.some((account) => account.limitsCost);
+  }
+
+  drawsOn(budget: Budget): boolean {
+    return this.accounts.some((account) => account.drawsOn(budget));
   }
 
   room(now: number): Amount {

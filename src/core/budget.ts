@@ -49,6 +49,8 @@ export interface Account {
   take(need: Amount, now: number): void;
   /** Turns a reservation into what was used. */
   settle(reserved: Amount, used: Amount): void;
+  /** Whether it is this budget, or what is held of it is. */
+  drawsOn(budget: Budget): boolean;
   /** A holder waits itself: until it is unblocked, nobody may wait for what it holds. */
   block(held: Amount): void;
   unblock(held: Amount): void;
@@ -126,6 +128,10 @@ export class Budget implements Account {
   shortage(need: Amount, now: number, own?: Amount): Shortage | null {
     const room = this.room(now);
     return this.shortOf('tokens', need, room, own) ?? this.shortOf('cost', need, room, own);
+  }
+
+  drawsOn(budget: Budget): boolean {
+    return budget === this;
   }
 
   take(need: Amount, now: number): void {

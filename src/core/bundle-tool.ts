@@ -174,7 +174,7 @@ export function schemaAt(tool: AnyBundleTool, uri: BundleConfig['schemaUri']): S
     return json === undefined ? undefined : z.fromJSONSchema(json as Parameters<typeof z.fromJSONSchema>[0]);
   } catch (error) {
     throw new InvalidOptionsError(
-      `Option \`toolOptions.schemaUri\` names no usable schema (${uri.slice(0, 80)}): ${describeError(error)}.`,
+      `Option \`schemaUri\` names no usable schema (${uri.slice(0, 80)}): ${describeError(error)}.`,
       { cause: error },
     );
   }

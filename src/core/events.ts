@@ -42,13 +42,13 @@ export type RunEventBody =
       readonly reason: string;
       readonly step?: number;
     }
-  | ({ readonly type: 'breaker_changed' } & BreakerChange)
-  | {
+  | ({ readonly type: 'breaker_changed' } & BreakerChange & Place)
+  | ({
       readonly type: 'budget_warning';
       readonly resource: 'tokens' | 'cost';
       readonly limit: number;
       readonly spent: number;
-    }
+    } & Place)
   | {
       readonly type: 'delta';
       readonly toolName: string;
@@ -84,18 +84,23 @@ export type RunEventBody =
   | Terminal<'timeout', { readonly error: ErrorJson }>
   | Terminal<'cancelled', { readonly error: ErrorJson }>;
 
+/** Which part of the run it comes from. */
+interface Place {
+  /** Which step or branch, from 0; absent in a single plan. */
+  readonly step?: number;
+  /** Id of the replicate, in a bundle. */
+  readonly replicate?: string;
+}
+
 type CallEvent<Type extends string, Fields> = {
   readonly type: Type;
   readonly toolName: string;
   /** 1 for the first call of that tool in the run. */
   readonly attempt: number;
-  /** Which step or branch, from 0; absent in a single plan. */
-  readonly step?: number;
-  /** Id of the replicate, in a bundle. */
-  readonly replicate?: string;
   /** How many of its kind it stands for, where a slow reader gets the events of replicates merged. */
   readonly folded?: number;
-} & Fields;
+} & Place &
+  Fields;
 
 /**
  * What a bundle says while it goes on. A bundle tool that makes its bundles by itself may send what it likes: then any

@@ -30,6 +30,8 @@ export function isStandardSchema(value: unknown): value is StandardSchema {
   return typeof standard === 'object' && standard !== null && typeof standard.validate === 'function';
 }
 
+const NO_RESULT = 'the schema gave no result of the Standard Schema kind';
+
 /** More are left out. */
 const MAX_PROBLEMS = 50;
 
@@ -55,11 +57,12 @@ export function checkSchema(schema: StandardSchema | undefined, value: unknown):
 
 function readResult(result: SchemaResult<unknown>): Checked {
   try {
+    if (typeof result !== 'object' || result === null) return refused([NO_RESULT]);
     if (result.issues === undefined) return { ok: true, value: result.value };
     const problems = result.issues.slice(0, MAX_PROBLEMS).map(describeIssue);
     return problems.length === 0 ? refused(['is not valid']) : refused(problems);
   } catch {
-    return refused(['the schema gave no result of the Standard Schema kind']);
+    return refused([NO_RESULT]);
   }
 }
 

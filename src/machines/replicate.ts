@@ -39,6 +39,8 @@ export interface ReplicateContext extends AttemptContext {
   replicateId: string;
   /** Its own limit, absolute; null: none. */
   timesOutAt: number | null;
+  /** What stopped it after its call had answered: the check of the answer then takes no longer than the grace. */
+  late: ReplicateEnd | null;
   end: ReplicateEnd | null;
 }
 
@@ -89,21 +91,17 @@ const replicateSetup = setup({
     noteTurn: assign(({ event }) =>
       event.type === 'turn.granted' ? { timesOutAt: event.timesOutAt, deadlineAt: event.deadlineAt } : {},
     ),
-    endStopped: assign(({ event }) => ({
-      end: endsWith('cancelled', 'cancelled', event.type === 'replicate.stop' ? event.cause : 'cancelled'),
-    })),
-    endTimedOut: assign({
-      end: endsWith('failed', 'timeout', 'timeout', 'it took longer than `replicateTimeoutMs`'),
-    }),
-    endOverBudget: assign({
-      end: endsWith('failed', 'budget_exceeded', 'budget_exceeded', 'its `perReplicateBudget` is spent'),
-    }),
+    noteLate: assign(({ context, event }) => ({ late: context.late ?? endBy(event) })),
+    endLate: assign(({ context }) => ({ end: context.late })),
+    endStopped: assign(({ context, event }) => ({ end: context.late ?? endBy(event) })),
     endFailed: assign(({ context }) => ({
       end: { status: 'failed' as const, cause: 'failed' as const, ...attemptEnd(context) },
     })),
   },
   guards: {
     ...attemptGuards,
+    isStopped: ({ context }) => context.late !== null,
+    isAnswered: ({ context }) => context.end === null,
     hasAnswer: ({ context }) => context.inFlight.length === 0 && context.end === null,
     isSettled: ({ context }) => context.inFlight.length === 0,
     wasInvalid: ({ context }) =>
@@ -125,13 +123,14 @@ export const replicateMachine = replicateSetup.createMachine({
     abortGraceMs: input.abortGraceMs,
     deadlineAt: null,
     timesOutAt: null,
+    late: null,
     end: null,
   }),
   initial: 'queued',
   on: {
     'replicate.stop': { target: '.settling', actions: 'endStopped' },
-    'timer.replicate': { target: '.settling', actions: 'endTimedOut' },
-    'budget.exceeded': { target: '.settling', actions: 'endOverBudget' },
+    'timer.replicate': { target: '.settling', actions: 'endStopped' },
+    'budget.exceeded': { target: '.settling', actions: 'endStopped' },
   },
   states: {
     queued: {
@@ -159,16 +158,40 @@ export const replicateMachine = replicateSetup.createMachine({
     },
     validating: {
       id: 'validating',
-      description: 'Checks the answer against the schemas. It is paid for: a stop only bounds how long.',
-      entry: 'validateAnswer',
-      exit: { type: 'disarmTimer', params: { timer: 'grace' } },
+      description: 'Checks the answer against the schemas. It is paid for, so a stop only bounds how long.',
+      entry: [
+        'validateAnswer',
+        {
+          type: 'armTimer',
+          params: ({ context }) => ({ timer: 'attempt', inMs: context.attemptTimeoutMs ?? Infinity }),
+        },
+        {
+          type: 'armTimer',
+          params: ({ context }) => ({
+            timer: 'grace',
+            inMs: context.late === null ? Infinity : context.abortGraceMs,
+          }),
+        },
+      ],
+      exit: [
+        { type: 'disarmTimer', params: { timer: 'attempt' } },
+        { type: 'disarmTimer', params: { timer: 'grace' } },
+      ],
       on: {
         'answer.valid': 'valid',
-        'answer.invalid': { target: 'attempting.judging', actions: 'noteFailure' },
-        'replicate.stop': {
-          actions: [{ type: 'armTimer', params: graceTimer }],
-        },
-        'timer.grace': { target: 'concluding', actions: 'endStopped' },
+        'answer.invalid': [
+          { guard: 'isStopped', target: 'invalid', actions: 'noteFailure' },
+          { target: 'attempting.judging', actions: 'noteFailure' },
+        ],
+        'timer.attempt': [
+          { guard: 'isStopped', target: 'concluding', actions: 'endLate' },
+          { target: 'attempting.judging', actions: 'noteFailure' },
+        ],
+        'replicate.stop': [
+          { guard: 'isStopped' },
+          { actions: ['noteLate', { type: 'armTimer', params: graceTimer }] },
+        ],
+        'timer.grace': { target: 'concluding', actions: 'endLate' },
       },
     },
     settling: {
@@ -189,9 +212,9 @@ export const replicateMachine = replicateSetup.createMachine({
         'call.succeeded': { guard: 'isInFlight', actions: 'landCall' },
         'call.failed': { guard: 'isInFlight', actions: 'landCall' },
         'timer.grace': { actions: ['abandonCalls', 'forgetCalls'] },
-        // The first cause decides how it ends.
-        'replicate.stop': {},
-        'timer.replicate': {},
+        // The first cause decides how it ends. Where a call has answered already, a stop only bounds the check of it.
+        'replicate.stop': { guard: 'isAnswered', actions: 'noteLate' },
+        'timer.replicate': { guard: 'isAnswered', actions: 'endStopped' },
         'budget.exceeded': {},
       },
     },
@@ -214,13 +237,30 @@ export const replicateMachine = replicateSetup.createMachine({
   },
 });
 
-function endsWith(
-  status: ReplicateEnd['status'],
-  code: OrchestratorErrorCode,
-  cause: AbortCause,
-  why: string | null = null,
-): ReplicateEnd {
-  return { status, code, why, retryAfterMs: null, cause };
+/** How an event that stops a replicate makes it end. */
+function endBy(event: ReplicateEvent): ReplicateEnd {
+  switch (event.type) {
+    case 'timer.replicate':
+      return {
+        status: 'failed',
+        code: 'timeout',
+        why: 'it took too long; raise `replicateTimeoutMs` (or `perReplicateBudget.ms`) if its answer is worth the wait',
+        retryAfterMs: null,
+        cause: 'timeout',
+      };
+    case 'budget.exceeded':
+      return {
+        status: 'failed',
+        code: 'budget_exceeded',
+        why: 'its own budget does not cover the call; raise `perReplicateBudget`, or give the tool an `estimate` that is nearer to what it uses',
+        retryAfterMs: null,
+        cause: 'budget_exceeded',
+      };
+    default: {
+      const cause = event.type === 'replicate.stop' ? event.cause : 'cancelled';
+      return { status: 'cancelled', code: 'cancelled', why: null, retryAfterMs: null, cause };
+    }
+  }
 }
 
 function graceTimer({ context }: { context: ReplicateContext }) {

@@ -57,6 +57,8 @@ export interface RunContext extends AttemptContext {
   bundle: 'running' | 'ended' | null;
   /** Why the current candidate's bundle has no valid replicate. */
   bundleEnd: AttemptEnd | null;
+  /** What stopped it after the bundle's answer was known; it decides only where that turns out to be none. */
+  late: RunEnd | null;
   end: RunEnd | null;
 }
 
@@ -128,7 +130,7 @@ const runSetup = setup({
     nextCandidate: assign((args) => ({
       ...attemptUpdates.nextCandidate(args),
       bundleEnd: null,
-      soonest: earlier(args.context.refusal?.retryAfterMs ?? null, args.context.soonest),
+      soonest: earlier(waitOf(args.context), args.context.soonest),
     })),
     noteFailure: assign((args) => attemptUpdates.noteFailure(args)),
     admit: assign({ isAdmitted: true }),
@@ -172,14 +174,14 @@ const runSetup = setup({
         : {},
     ),
 
+    noteLate: assign(({ context, event }) => ({ late: context.late ?? endBy(event) })),
+    endLate: assign(({ context }) => ({ end: context.late })),
     endPartial: assign({ end: endsWith('partial') }),
     endCompleted: assign({ end: endsWith('completed') }),
     endReplayed: assign(({ event }) => ({
       end: endsWith(event.type === 'claim.stored' ? event.status : 'completed'),
     })),
-    endCancelled: assign({ end: endsWith('cancelled', 'cancelled') }),
-    endTimedOut: assign({ end: endsWith('timed_out', 'deadline_exceeded') }),
-    endOverBudget: assign({ end: endsWith('budget_exceeded', 'budget_exceeded') }),
+    endStopped: assign(({ event }) => ({ end: endBy(event) })),
     endFailed: assign(({ context }) => ({ end: failedEnd(context) })),
     endWithStep: assign(({ event }) => ({
       end: event.type === 'step.ended' ? endsWith(event.status, event.code) : endsWith('failed', 'internal'),
@@ -192,6 +194,7 @@ const runSetup = setup({
     isPlanned: ({ context }) => context.candidates.length > 0,
     isReady: ({ context }) => context.isAdmitted && context.candidates.length > 0,
     isBundle: ({ context }) => currentCandidate(context).isBundle,
+    isStopped: ({ context }) => context.late !== null,
     bundleCompleted: ({ event }) => event.type === 'bundle.ended' && event.status === 'completed',
     bundlePartial: ({ event }) => event.type === 'bundle.ended' && event.status === 'partial',
     hasNextCandidate: ({ context }) => mayFallOver(context),
@@ -209,6 +212,9 @@ const runSetup = setup({
     endsCancelled: ({ context }) => context.end?.status === 'cancelled',
   },
 });
+
+/** What stops a run whose bundle has its answer. The first of them counts. */
+const hurry = [{ guard: 'isStopped' }, { actions: ['noteLate', 'hurryBundle'] }] as const;
 
 /** One orchestration: from the key and the plan to one of six ends. A root actor of its own. */
 export const runMachine = runSetup.createMachine({
@@ -230,13 +236,14 @@ export const runMachine = runSetup.createMachine({
     quorum: 1,
     bundle: null,
     bundleEnd: null,
+    late: null,
     end: null,
   }),
   initial: 'starting',
   on: {
-    cancel: { target: '.settling', actions: 'endCancelled' },
-    'deadline.passed': { target: '.settling', actions: 'endTimedOut' },
-    'budget.exceeded': { target: '.settling', actions: 'endOverBudget' },
+    cancel: { target: '.settling', actions: 'endStopped' },
+    'deadline.passed': { target: '.settling', actions: 'endStopped' },
+    'budget.exceeded': { target: '.settling', actions: 'endStopped' },
     'deadline.extended': { actions: 'noteDeadline' },
   },
   states: {
@@ -328,6 +335,7 @@ export const runMachine = runSetup.createMachine({
         'bundle.ended': [
           { guard: 'bundleCompleted', target: 'concluding', actions: ['noteBundle', 'endCompleted'] },
           { guard: 'bundlePartial', target: 'concluding', actions: ['noteBundle', 'endPartial'] },
+          { guard: 'isStopped', target: 'concluding', actions: ['noteBundle', 'endLate'] },
           { target: 'fallingOver', actions: 'noteBundle' },
         ],
       },
@@ -337,8 +345,8 @@ export const runMachine = runSetup.createMachine({
         reducing: {
           description: 'The answer is known: a limit can only hasten the end now.',
           on: {
-            cancel: { actions: 'hurryBundle' },
-            'deadline.passed': { actions: 'hurryBundle' },
+            cancel: hurry,
+            'deadline.passed': hurry,
             'budget.exceeded': {},
           },
         },
@@ -433,11 +441,24 @@ function endsWith(status: RunStatus, code: OrchestratorErrorCode | null = null):
   return { status, code, why: null, retryAfterMs: null };
 }
 
+/** How an event that stops a run makes it end. */
+function endBy(event: RunEvent): RunEnd {
+  if (event.type === 'deadline.passed') return endsWith('timed_out', 'deadline_exceeded');
+  if (event.type === 'budget.exceeded') return endsWith('budget_exceeded', 'budget_exceeded');
+  return endsWith('cancelled', 'cancelled');
+}
+
 /** Why the current candidate is given up, and whether another may be tried. */
 function failedEnd(context: RunContext): RunEnd {
   const end = context.bundleEnd ?? attemptEnd(context);
-  const retryAfterMs = context.refusal ? earlier(end.retryAfterMs, context.soonest) : end.retryAfterMs;
+  const wasRefused = context.refusal !== null || context.bundleEnd !== null;
+  const retryAfterMs = wasRefused ? earlier(end.retryAfterMs, context.soonest) : end.retryAfterMs;
   return { status: 'failed', ...end, retryAfterMs };
+}
+
+/** In how many milliseconds a candidate that refused may be asked again. */
+function waitOf({ bundleEnd, refusal }: RunContext): number | null {
+  return bundleEnd?.retryAfterMs ?? refusal?.retryAfterMs ?? null;
 }
 
 function earlier(a: number | null, b: number | null): number | null {

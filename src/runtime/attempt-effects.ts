@@ -126,9 +126,10 @@ function armTimer(host: Host, x: AttemptRecord, params: TimerParams): void {
 function fire(host: Host, x: AttemptRecord, timer: TimerName): void {
   if (timer !== 'attempt') return x.send({ type: `timer.${timer}` } as AttemptSignal);
   const running = [...x.calls.values()].filter((call) => !call.isSettled);
-  const [call] = running;
+  // It may have answered, and its answer be checked still.
+  const call = running[0] ?? x.answer?.call;
   if (!call) return;
-  const committed = running.some((each) => each.isCommitted);
+  const committed = running.some((each) => each.isCommitted) || call.isCommitted;
   x.send({ type: 'timer.attempt', failure: host.judging.timedOut(x, call), committed });
 }
 

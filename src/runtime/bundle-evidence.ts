@@ -19,6 +19,7 @@ export interface EvidenceOptions {
   readonly slices: Slices;
   /** Runs a task for the bundle: what it throws is a fault of ours. */
   readonly guard: (work: () => void) => void;
+  readonly failed: (error: unknown) => void;
   /** Asks a function of the tool in the caller's async context. */
   readonly inScope: <T>(ask: () => T) => T;
   /** All of a batch is counted, or the answers given decide it already. */
@@ -81,13 +82,15 @@ export class BundleEvidence {
     }
     if (this.isCounting || this.waiting.length === 0) return;
     this.isCounting = true;
-    const isWanted = () => !this.isHurried;
-    this.options.slices.drive(this.count(), isWanted, () =>
-      this.options.guard(() => {
-        this.isCounting = false;
-        this.whenCounted?.();
-      }),
-    );
+    this.options.slices.drive(this.count(), {
+      isWanted: () => !this.isHurried,
+      done: () =>
+        this.options.guard(() => {
+          this.isCounting = false;
+          this.whenCounted?.();
+        }),
+      failed: this.options.failed,
+    });
   }
 
   /** The state of the votes, where there is something to tell that was not told before. */
@@ -106,11 +109,12 @@ export class BundleEvidence {
    */
   reduce(plain: boolean, done: (summary: BundleSummary) => void): void {
     this.isHurried = plain;
-    const isWanted = () => this.isHurried === plain;
     const finish = () =>
-      this.options.slices.drive(this.summary(plain), isWanted, (summary) =>
-        this.options.guard(() => done(summary)),
-      );
+      this.options.slices.drive(this.summary(plain), {
+        isWanted: () => this.isHurried === plain,
+        done: (summary) => this.options.guard(() => done(summary)),
+        failed: this.options.failed,
+      });
     if (this.isCounting && !plain) this.whenCounted = finish;
     else finish();
   }
@@ -139,7 +143,6 @@ export class BundleEvidence {
   private *summary(plain: boolean): Generator<void, BundleSummary> {
     const { config, tool, inScope } = this.options;
     const draws = this.settled.filter(() => true);
-    const leader = this.windowAnswer ?? this.stopping.answer(this.tally);
     // Counted by arrival, or without all of the tool's functions: once more, in index order.
     const recount = plain || config.speculate;
     const tally = recount ? new Tally(this.tallyOptions(plain)) : this.tally;
@@ -158,7 +161,7 @@ export class BundleEvidence {
     const calibrate = (confidence: number) => inScope(() => tool.calibrate!(confidence));
     return yield* summarySlices(tally, {
       limits: config.bundleLimits,
-      leader,
+      leader: this.windowAnswer,
       ...(tool.embed && !plain && { embed }),
       ...(tool.calibrate && !plain && { calibrate }),
     });

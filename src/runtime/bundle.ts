@@ -107,6 +107,7 @@ export class Bundle implements Hosted {
       tool,
       slices: host.slices,
       guard: (work) => host.guard(this, work),
+      failed: (error) => this.crashed(error),
       inScope: (ask) => this.runInScope(ask),
       tallied: (stop, next) => {
         const votes = this.evidence.news();

@@ -181,7 +181,11 @@ export class Call {
   }
 
   private conclude(outcome: ToolCallOutcome): void {
-    if (this.isSettled) return;
+    // What it gives back may wake others, and what they do must not come before its own chart knows.
+    if (!this.isSettled) this.host.together(() => this.settle(outcome));
+  }
+
+  private settle(outcome: ToolCallOutcome): void {
     const { x, host } = this;
     const now = host.now();
     const { deadlineAt } = x.context;

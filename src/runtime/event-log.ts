@@ -112,9 +112,10 @@ export class EventLog implements AsyncIterable<RunEvent> {
   }
 }
 
-/** What single replicates go through is folded too: there may be thousands of them. */
+/** Failures and retries of single replicates are folded too: there may be thousands of them. */
 function isFoldable(event: RunEvent): boolean {
-  return FOLDABLE.has(event.type) || ('replicate' in event && event.replicate !== undefined);
+  if (event.type !== 'attempt_failed' && event.type !== 'retry_scheduled') return FOLDABLE.has(event.type);
+  return event.replicate !== undefined;
 }
 
 /** Merges neighbouring small events by kind; each result carries the last sequence number of its kind. */

@@ -190,6 +190,18 @@ export class Host {
     }
   }
 
+  /** Does several things as one: what charts ask for meanwhile is carried out afterwards. */
+  together(work: () => void): void {
+    if (this.isCarryingOut) return work();
+    this.isCarryingOut = true;
+    try {
+      work();
+    } finally {
+      this.isCarryingOut = false;
+      this.carryOut();
+    }
+  }
+
   private carryOut(): void {
     if (this.isCarryingOut) return;
     this.isCarryingOut = true;

@@ -1,3 +1,4 @@
+import type { Budget } from '../core/budget.js';
 import type { OrchestratorError } from '../core/errors.js';
 import {
   BudgetExceeded,
@@ -21,6 +22,7 @@ import type { AttemptContext } from '../machines/attempt.js';
 import type { AttemptRecord } from './attempt-record.js';
 import type { Execution } from './execution.js';
 import type { Participant } from './participant.js';
+import type { ReplicateRun } from './replicate.js';
 
 /** What a run ended with, for one of its callers. */
 export interface Outcome {
@@ -217,16 +219,30 @@ function timeError(participant: Participant): BudgetExceeded {
   );
 }
 
+/** The budgets behind errors. */
+const budgetsBehind = new WeakMap<object, Budget>();
+
+/** The budget that was short, where an error is about one; errors of nested runs have it down their causes. */
+export function budgetBehind(error: unknown): Budget | undefined {
+  for (let at = error; at instanceof Error; at = at.cause) {
+    const budget = budgetsBehind.get(at);
+    if (budget) return budget;
+  }
+  return undefined;
+}
+
 function shortageError(x: Execution): BudgetExceeded {
   const { resource, limit, actual } = x.shortage ?? { resource: 'tokens' as const, limit: 0, actual: 0 };
   const [unit, option] = resource === 'tokens' ? ['tokens', 'tokens'] : ['dollars', 'costUsd'];
-  return new BudgetExceeded(
+  const error = new BudgetExceeded(
     `The budget of ${limit} ${unit} does not cover the next call (${actual} would be used). ` +
       `Raise \`budget.${option}\`, or give the tool an \`estimate\` that is nearer to what it uses.`,
     resource,
     limit,
     actual,
   );
+  if (x.shortage) budgetsBehind.set(error, x.shortage.budget);
+  return error;
 }
 
 function nestedLimitError(cause: OrchestratorError): BudgetExceeded {
@@ -238,12 +254,12 @@ function nestedLimitError(cause: OrchestratorError): BudgetExceeded {
 
 /** What a replicate ended with that gave no answer. */
 export function replicateError(
-  x: AttemptRecord,
+  x: ReplicateRun,
   status: ReplicateStatus,
   context: ReplicateContext,
 ): OrchestratorError {
   if (status === 'cancelled') return new CancelledError('The replicate was stopped before it could answer.');
-  return toolError(x, context);
+  return x.nestedLimit ? nestedLimitError(x.nestedLimit) : toolError(x, context);
 }
 
 interface Ending {

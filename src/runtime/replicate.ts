@@ -1,6 +1,7 @@
 import type { Actor } from 'xstate';
 import type { AnyBundleTool } from '../core/bundle-tool.js';
 import { Budget, type Shortage } from '../core/budget.js';
+import type { OrchestratorError } from '../core/errors.js';
 import type { Replicate, ReplicateStatus } from '../core/evidence/replicate.js';
 import { toJson, type JsonObject, type JsonValue } from '../core/json.js';
 import { isThenable, type Awaitable } from '../core/ports.js';
@@ -14,13 +15,15 @@ import type { Bundle } from './bundle.js';
 import type { Call } from './call.js';
 import type { Execution } from './execution.js';
 import type { Host } from './host.js';
-import { replicateError } from './outcome.js';
+import { budgetBehind, replicateError } from './outcome.js';
 
 /** The side record of a replicate's actor: one of the k answers of a bundle. */
 export class ReplicateRun extends AttemptRecord {
   actor!: Actor<typeof replicateMachine>;
   /** Frees its place under `maxParallel`. */
   leaveTurn: (() => void) | undefined;
+  /** The limit of a nested run that its last call let through. */
+  nestedLimit: OrchestratorError | undefined;
   /** Undefined: it has not had its turn. */
   private startedAt: number | undefined;
   private readonly ownBudget: Budget | undefined;
@@ -123,18 +126,29 @@ export class ReplicateRun extends AttemptRecord {
 
   outOfBudget(short: Shortage): void {
     this.shortage = short;
-    if (short.budget === this.ownBudget) this.send({ type: 'budget.exceeded' });
-    else this.owner.outOfBudget(short);
+    if (short.budget === this.ownBudget) return this.send({ type: 'budget.exceeded' });
+    this.owner.outOfBudget(short);
+    // At once: what its call still answers comes too late.
+    this.send({ type: 'replicate.stop', cause: 'budget_exceeded' });
   }
 
-  /** A nested run's limit is this replicate's failure; the bundle goes on. */
-  limitedBy(): void {}
+  /** A budget of the run that a nested run found short is the run's limit; any other is this replicate's failure. */
+  limitedBy(limit: OrchestratorError): void {
+    this.nestedLimit = limit;
+    const budget = budgetBehind(limit);
+    if (!budget || !this.owner.spec.accounts.some((account) => account.drawsOn(budget))) return;
+    this.owner.limitedBy(limit);
+    this.send({ type: 'replicate.stop', cause: 'budget_exceeded' });
+  }
 
   deadlinePassed(call: Call): void {
     const { timesOutAt } = this.context;
-    if (timesOutAt === null || this.host.now() <= timesOutAt) return this.owner.deadlinePassed(call);
-    call.abort('timeout');
-    this.send({ type: 'timer.replicate' });
+    if (timesOutAt !== null && this.host.now() > timesOutAt) {
+      call.abort('timeout');
+      return this.send({ type: 'timer.replicate' });
+    }
+    this.owner.deadlinePassed(call);
+    this.send({ type: 'replicate.stop', cause: 'timed_out' });
   }
 
   override noteCalled(tool: AnyTool): void {
@@ -142,6 +156,7 @@ export class ReplicateRun extends AttemptRecord {
     this.root.replicateCalls += 1;
     // An answer that was not valid makes room for the next attempt's.
     this.answer = undefined;
+    this.nestedLimit = undefined;
     this.problems = [];
   }
 
@@ -153,17 +168,20 @@ export class ReplicateRun extends AttemptRecord {
   /** Checks the answer against the tool's `output` schema, whose value it takes, and against `schemaUri`. */
   validate(): void {
     const { tool, schema } = this.bundle;
-    const { content } = this.answer!;
+    const answer = this.answer!;
+    const { content } = answer;
     const own = checkSchema(tool.output, content);
     const named = checkSchema(schema, content);
-    const judge = ([first, second]: readonly Checked[]) =>
+    const judge = ([first, second]: readonly Checked[]) => {
+      // It may be too late: another attempt is under way, or none.
+      if (this.isEnded || this.answer !== answer || !this.actor.getSnapshot().matches('validating')) return;
       this.host.guard(this, () => this.judgeAnswer(first!, second!));
+    };
     if (!isThenable(own) && !isThenable(named)) return judge([own, named]);
     void Promise.all<Awaitable<Checked>>([own, named]).then((both) => judge(both as Checked[]));
   }
 
   private judgeAnswer(own: Checked, named: Checked): void {
-    if (this.isEnded) return;
     const problems = [own, named].flatMap((checked) => (checked.ok ? [] : checked.problems));
     const problem = problems.length === 0 ? this.takeValue(own) : undefined;
     this.problems = problem === undefined ? problems : [problem];

@@ -4,6 +4,14 @@ const SLICE_MS = 8;
 /** At most so many steps of one long task in a row, in milliseconds. */
 const STEPS_MS = 4;
 
+/** Who wants to know of a task that is done in steps. */
+interface StepEnds<T> {
+  /** False: it is dropped. */
+  readonly isWanted: () => boolean;
+  readonly done: (value: T) => void;
+  readonly failed: (error: unknown) => void;
+}
+
 /**
  * Spreads many short tasks, and what they set off in microtasks, over turns of the event loop, in order. A task that
  * finds the turn free runs at once.
@@ -37,17 +45,22 @@ export class Slices {
     this.schedule();
   }
 
-  /** Works through steps, a few milliseconds of them at a time, then says what they gave, while that is wanted. */
-  drive<T>(steps: Iterator<void, T>, isWanted: () => boolean, done: (value: T) => void): void {
-    this.run(() => {
-      if (!isWanted()) return;
+  /** Works through steps, a few milliseconds of them at a time. */
+  drive<T>(steps: Iterator<void, T>, ends: StepEnds<T>): void {
+    const go = () => {
+      if (!ends.isWanted()) return;
       const start = this.now();
-      do {
-        const step = steps.next();
-        if (step.done) return done(step.value);
-      } while (this.now() - start < STEPS_MS);
-      this.drive(steps, isWanted, done);
-    });
+      try {
+        do {
+          const step = steps.next();
+          if (step.done) return ends.done(step.value);
+        } while (this.now() - start < STEPS_MS);
+      } catch (error) {
+        return ends.failed(error);
+      }
+      this.later(go);
+    };
+    this.run(go);
   }
 
   /** One task that throws must not hold up the others. */

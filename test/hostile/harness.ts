@@ -1,20 +1,30 @@
+import { getEventListeners } from 'node:events';
+import { isDeepStrictEqual } from 'node:util';
 import { afterEach, beforeEach, expect } from 'vitest';
 import {
   Budget,
+  BundleTool,
   ReliableOrchestrator,
   type BudgetExceeded,
+  type BundleOptions,
   type CancelledError,
+  type EvidenceBundle,
+  type JsonObject,
   type Logger,
   type OrchestrationOptions,
   type OrchestrationOutput,
+  type PoolOptions,
   type ReliabilityOptions,
+  type ReplicateDraw,
   type Run,
   type RunEvent,
+  type ToolContext,
   type Troupe,
 } from '../../src/index.js';
 import {
   createSimulation,
   scriptedTool,
+  type ScriptedCall,
   type ScriptedOptions,
   type ScriptedTool,
   type ScriptStep,
@@ -142,4 +152,194 @@ export async function trial(script: readonly ScriptStep[], given: TrialOptions =
   expect(output.usage.totalTokens).toBe(budget.spent.tokens);
   expect(output.usage.costUsd).toBeCloseTo(budget.spent.costUsd, 9);
   return { output, error, events: await eventsOf(run), budget, tool, sim };
+}
+
+/** A call of a scripted replicate. */
+export interface ReplicateCall extends ScriptedCall {
+  readonly draw: ReplicateDraw;
+}
+
+export type ReplicateStep = (call: ReplicateCall) => unknown;
+
+/** Fields of a bundle tool that a test may set. */
+export type BundleFields = Partial<
+  Pick<
+    BundleTool,
+    'equivalent' | 'shouldStop' | 'embed' | 'estimate' | 'output' | 'input' | 'defaultOptions' | 'provider'
+  >
+> & { readonly schemas?: BundleTool['schemas'] };
+
+/** A bundle tool whose replicate of index i does step i, the last step for all that follow. */
+export class ScriptedBundle<Name extends string = string> extends BundleTool<any, any> {
+  readonly calls: ReplicateCall[] = [];
+
+  constructor(
+    readonly name: Name,
+    private readonly script: readonly ReplicateStep[],
+    private readonly clock: Simulation['clock'],
+    fields: BundleFields = {},
+  ) {
+    super();
+    Object.assign(this, fields);
+  }
+
+  override replicate(request: any, draw: ReplicateDraw, context: ToolContext): any {
+    const number = this.calls.length + 1;
+    const call: ReplicateCall = { request, options: {}, context, number, clock: this.clock, draw };
+    this.calls.push(call);
+    return this.script[Math.min(draw.index, this.script.length - 1)]!(call);
+  }
+}
+
+/** The evidence in an output; a test that asks for it needs it. */
+export function evidenceOf(output: OrchestrationOutput): EvidenceBundle {
+  const { evidenceBundle } = (output.content ?? {}) as { evidenceBundle?: EvidenceBundle };
+  if (!evidenceBundle) throw new Error(`No evidence in an output that is ${output.status}.`);
+  return evidenceBundle;
+}
+
+/** What holds for every bundle, however it ended. */
+export function expectSound(bundle: EvidenceBundle, usage: OrchestrationOutput['usage']): void {
+  const { meta, replicates, summary, usageTotal, costTotalUsd, costBreakdown } = bundle;
+  expect(replicates.map(({ index }) => index)).toEqual(replicates.map((_, index) => index));
+  expect(replicates.map(({ id }) => id)).toEqual(replicates.map((_, index) => `r${index + 1}`));
+  expect(meta.seeds).toEqual(replicates.map(({ seed }) => seed));
+  expect(meta.issued).toBe(replicates.length);
+  expect(meta.issued).toBeLessThanOrEqual(meta.k);
+  const valid = replicates.filter(({ status }) => status === 'valid');
+  expect(meta.valid).toBe(valid.length);
+  expect(replicates.filter(({ quality }) => quality.valid).map(({ id }) => id)).toEqual(
+    valid.map(({ id }) => id),
+  );
+  const unsound = replicates.filter(({ status, error, quality }) => {
+    const hasError = status === 'failed' || status === 'cancelled';
+    return (error !== undefined) !== hasError || quality.errors.length > 0 !== (status === 'invalid');
+  });
+  expect(unsound).toEqual([]);
+  if (valid.length === 0) expect([summary.consensus, summary.confidence]).toEqual([null, null]);
+  else expect(summary.confidence).not.toBeNull();
+  const told = replicates.reduce((sum, replicate) => sum + replicate.usage.totalTokens, 0);
+  expect(usageTotal.totalTokens).toBe(told);
+  expect(usage.totalTokens).toBe(told);
+  expect(usage.calls).toBe(usageTotal.calls);
+  expect(costTotalUsd).toBeCloseTo(usage.costUsd, 9);
+  const broken = costBreakdown.reduce((sum, { costUsd }) => sum + costUsd, 0);
+  expect(broken).toBeCloseTo(costTotalUsd, 9);
+}
+
+export interface BundleTrial extends Omit<Trial, 'tool'> {
+  readonly bundle: EvidenceBundle;
+  readonly tool: ScriptedBundle;
+  readonly elapsedMs: number;
+}
+
+export interface BundleTrialOptions extends BundleFields {
+  readonly toolOptions?: BundleOptions;
+  readonly options?: OrchestrationOptions;
+  readonly reliability?: ReliabilityOptions;
+  readonly pool?: PoolOptions;
+  readonly budget?: Budget;
+  readonly maxOutputBytes?: number;
+  readonly observer?: (event: RunEvent, run: Run) => void;
+  readonly meanwhile?: (run: Run, sim: Simulation) => unknown;
+  readonly onTroupe?: (troupe: Troupe) => void;
+  /** Given the virtual clock, for what must move it. */
+  readonly withClock?: (clock: Simulation['clock']) => BundleFields;
+}
+
+/**
+ * One bundle of a scripted tool, to its end: nothing may be left, what it cost must be in the output and in the budget,
+ * and its evidence must be sound.
+ */
+export async function bundleTrial(
+  script: readonly ReplicateStep[],
+  given: BundleTrialOptions = {},
+): Promise<BundleTrial> {
+  const {
+    toolOptions,
+    options,
+    reliability,
+    pool,
+    observer,
+    meanwhile,
+    withClock,
+    onTroupe,
+    maxOutputBytes,
+    ...rest
+  } = given;
+  const { budget = new Budget({ tokens: 10_000_000, costUsd: 1000 }), ...fields } = rest;
+  const sim = createSimulation({
+    logger: quiet,
+    reliability: { jitter: 'none', maxRetries: 0, ...reliability },
+    ...(pool ? { pools: { panel: pool } } : {}),
+    ...(maxOutputBytes === undefined ? {} : { maxOutputBytes }),
+  });
+  const estimate = () => ({ tokens: 10, costUsd: 0.01 });
+  const tool = new ScriptedBundle('panel', script, sim.clock, {
+    ...('estimate' in fields ? {} : { estimate }),
+    ...fields,
+    ...withClock?.(sim.clock),
+  });
+  sim.troupe.registerTool(tool);
+  onTroupe?.(sim.troupe);
+  const caller = new AbortController();
+  const begin = sim.clock.now();
+  const run: Run = new ReliableOrchestrator({ troupe: sim.troupe }).start({
+    toolName: 'panel',
+    request: {},
+    signal: caller.signal,
+    ...(toolOptions ? { toolOptions: toolOptions as JsonObject } : {}),
+    options: { budget, ...options },
+    ...(observer ? { events: (event: RunEvent) => observer(event, run) } : {}),
+  });
+  let endedAt: number | undefined;
+  const note = () => (endedAt = sim.clock.now());
+  run.output.then(note, note);
+  await sim.flush();
+  await meanwhile?.(run, sim);
+  await playOut(sim, () => endedAt !== undefined);
+  const { output, error } = await endOf(run);
+  expect(isDeepStrictEqual(JSON.parse(JSON.stringify(output)), output)).toBe(true);
+  expectNothingLeft(sim.troupe, sim.clock, budget);
+  expect(getEventListeners(caller.signal, 'abort')).toHaveLength(0);
+  expect(output.usage.totalTokens).toBe(budget.spent.tokens);
+  expect(output.usage.costUsd).toBeCloseTo(budget.spent.costUsd, 6);
+  const bundle = evidenceOf(output);
+  expectSound(bundle, output.usage);
+  const elapsedMs = (endedAt ?? Infinity) - begin;
+  return { output, error, events: await eventsOf(run), budget, tool, sim, bundle, elapsedMs };
+}
+
+/** Lets time pass until nothing is left to do; work in slices, which takes turns and no time, is waited for. */
+export async function playOut(sim: Simulation, isOver: () => boolean): Promise<void> {
+  for (let idle = 0; idle < 50;) {
+    const before = sim.clock.now();
+    await sim.runToIdle();
+    idle = sim.clock.now() === before ? idle + 1 : 0;
+    if (isOver() && sim.clock.pending === 0) return;
+  }
+}
+
+/** More promise reactions than any step of a run chains. */
+const MICROTASKS = 30;
+
+/**
+ * Goes on by single microtasks, and by a turn and a timer when nothing else can go on. False: nothing is left to go on.
+ */
+export async function walkMoments(
+  sim: Simulation,
+  stopAfter: number,
+  isOver: () => boolean,
+): Promise<boolean> {
+  for (let step = 0, quietFor = 0, idleTurns = 0; ; step++) {
+    if (step >= stopAfter) return true;
+    if (quietFor++ < MICROTASKS) {
+      await undefined;
+      continue;
+    }
+    quietFor = 0;
+    await sim.flush();
+    if (sim.clock.pending > 0) sim.clock.fireNext(Infinity);
+    else if (isOver() || ++idleTurns > 50) return false;
+  }
 }

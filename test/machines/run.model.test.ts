@@ -1,8 +1,9 @@
-import { getNextSnapshot } from 'xstate';
+import { getNextSnapshot, transition } from 'xstate';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { runMachine, type RunChartEvent } from '../../src/machines/index.js';
+import { runMachine, type RunChartEvent, type RunContext } from '../../src/machines/index.js';
+import { failed } from './attempt.walks.js';
 import { Coverage, isPlainJson, walk, type Walk, type WalkStep } from './coverage.js';
-import { failed, keyOf, runWalkPlans } from './run.walks.js';
+import { bundleEnded, eventsIn, keyOf, runWalkPlans } from './run.walks.js';
 
 type RunWalk = Walk<typeof runMachine>;
 type RunStep = WalkStep<typeof runMachine>;
@@ -28,11 +29,23 @@ function always(check: (walked: RunWalk) => void): void {
 
 const asks = (step: RunStep, type: string) => step.asked.filter((action) => action.type === type);
 const allAsked = (walked: RunWalk, type: string) => walked.steps.flatMap((step) => asks(step, type));
+/** What is still to come in once a run has been stopped. */
+function rest({ inFlight, steps, bundle }: RunContext): RunChartEvent[] {
+  const cancelled = { status: 'cancelled', code: 'cancelled' } as const;
+  const ends = steps.flatMap(({ status }, step): RunChartEvent[] =>
+    status === 'running' ? [{ type: 'step.ended', step, ...cancelled }] : [],
+  );
+  return [
+    ...inFlight.map((call) => failed(call)),
+    ...ends,
+    ...(bundle === 'running' ? [bundleEnded('cut')] : []),
+  ];
+}
 const hasEnded = ({ end }: RunWalk) => end.status === 'done';
 
 describe('every transition of the run chart', () => {
   it('is walked', () => {
-    expect(coverage.size).toBeGreaterThanOrEqual(65);
+    expect(coverage.size).toBeGreaterThanOrEqual(75);
     expect(walks.length).toBeGreaterThan(500);
     expect(coverage.unwalked).toEqual([]);
   });
@@ -91,6 +104,30 @@ describe('on every generated path of the run chart', () => {
       if (end.status !== 'done') return;
       expect(end.context.inFlight).toEqual([]);
       expect(end.context.steps.filter(({ status }) => status === 'running')).toEqual([]);
+      expect(end.context.bundle).not.toBe('running');
+    });
+  });
+
+  it('a bundle is started for a bundle tool only, and one at a time', () => {
+    always(({ steps }) => {
+      for (const step of steps) {
+        const { candidates, candidate, bundle } = step.after.context;
+        const starts = asks(step, 'startBundle');
+        if (starts.length === 0) continue;
+        expect([starts.length, candidates[candidate]!.isBundle, bundle]).toEqual([1, true, 'running']);
+        if (step.before?.context.bundle === 'running') expect(step.event.type).toBe('bundle.ended');
+      }
+    });
+  });
+
+  it('a bundle that is at work when the run stops is stopped with the cause of the run', () => {
+    always(({ steps }) => {
+      for (const step of steps) {
+        if (!step.before?.matches('bundling') || !step.after.matches('settling')) continue;
+        expect(asks(step, 'abortBundle').map(({ params }) => params)).toEqual([
+          { cause: step.after.context.end!.status },
+        ]);
+      }
     });
   });
 
@@ -155,24 +192,58 @@ describe('from every state of the run chart', () => {
         const key = JSON.stringify(keyOf(after));
         if (after.status !== 'active' || seen.has(key)) continue;
         seen.add(key);
+        // There the answer is known: see the next test.
+        if (after.matches({ bundling: 'reducing' })) continue;
         const wasSettling = after.matches('settling');
         let snapshot = getNextSnapshot(runMachine, after, { type: 'cancel' });
-        for (const call of snapshot.context.inFlight) {
+        for (const event of rest(snapshot.context)) {
           expect(snapshot.matches('settling')).toBe(true);
-          snapshot = getNextSnapshot(runMachine, snapshot, failed(call));
+          snapshot = getNextSnapshot(runMachine, snapshot, event);
         }
-        snapshot.context.steps.forEach(({ status }, step) => {
-          if (status !== 'running') return;
-          expect(snapshot.matches('settling')).toBe(true);
-          snapshot = getNextSnapshot(runMachine, snapshot, {
-            type: 'step.ended',
-            step,
-            status: 'cancelled',
-            code: 'cancelled',
-          });
-        });
         expect(snapshot.status).toBe('done');
         if (!wasSettling) expect(snapshot.value).toBe('cancelled');
+      }
+    });
+    expect(seen.size).toBeGreaterThan(100);
+  });
+
+  it('a limit that comes when the answer of a bundle is known only hurries it, and the answer counts', () => {
+    let seen = 0;
+    always(({ steps }) => {
+      for (const { after } of steps) {
+        if (!after.matches({ bundling: 'reducing' })) continue;
+        seen += 1;
+        for (const type of ['cancel', 'deadline.passed', 'budget.exceeded'] as const) {
+          const [hurried, asked] = transition(runMachine, after, { type });
+          const wanted = type === 'budget.exceeded' ? [] : ['hurryBundle'];
+          expect(asked.map((action) => action.type)).toEqual(wanted);
+          for (const status of ['completed', 'partial'] as const) {
+            const ended = getNextSnapshot(runMachine, hurried, bundleEnded(status));
+            expect([ended.value, ended.context.end?.status]).toEqual([status, status]);
+          }
+        }
+      }
+    });
+    expect(seen).toBeGreaterThan(0);
+  });
+
+  it('once it is cancelled or its time is up, it begins nothing new, whatever comes in', () => {
+    const seen = new Set<string>();
+    const begins = ['acquire', 'startCall', 'startBundle', 'startStep', 'startBranches'];
+    always(({ steps }) => {
+      for (const { after } of steps) {
+        const key = JSON.stringify([after.value, after.context]);
+        if (after.status !== 'active' || seen.has(key)) continue;
+        seen.add(key);
+        for (const type of ['cancel', 'deadline.passed'] as const) {
+          const stopped = getNextSnapshot(runMachine, after, { type });
+          for (const event of stopped.status === 'active' ? eventsIn(stopped) : []) {
+            const [, asked] = transition(runMachine, stopped, event);
+            const begun = asked.map((action) => action.type).filter((name) => begins.includes(name));
+            const where = JSON.stringify(after.value);
+            if (begun.length > 0) expect(`${begun} in ${where}: ${type}, ${event.type}`).toBe('nothing');
+          }
+        }
       }
     });
     expect(seen.size).toBeGreaterThan(100);

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { judgeBranches, type StepRecord } from '../../src/machines/branches.js';
 import { runMachine, type RunChartEvent, type RunInput } from '../../src/machines/index.js';
-import { walk } from './coverage.js';
 import {
   candidate,
   failed,
@@ -10,12 +9,13 @@ import {
   granted,
   overdue,
   refused,
-  runInput,
   SERVER,
   succeeded,
   T0,
   waiting,
-} from './run.walks.js';
+} from './attempt.walks.js';
+import { walk } from './coverage.js';
+import { runInput } from './run.walks.js';
 
 /** Where a run stands after some events, and what the last of them asked for. */
 function after(input: Partial<RunInput>, ...events: RunChartEvent[]) {

@@ -1,32 +1,9 @@
 import type { SnapshotFrom } from 'xstate';
-import { makeFailure } from '../../src/core/classify.js';
-import type { FailureCategory } from '../../src/core/errors.js';
-import type { JudgedFailure } from '../../src/core/retry.js';
-import {
-  runMachine,
-  type Candidate,
-  type RunChartEvent,
-  type RunContext,
-  type RunInput,
-} from '../../src/machines/index.js';
+import { runMachine, type RunChartEvent, type RunContext, type RunInput } from '../../src/machines/index.js';
+import { answeredInPart, attemptEventsIn, candidate, landings, T0 } from './attempt.walks.js';
 import { explore } from './coverage.js';
 
 /** What can happen to a run, for the tests of its chart. */
-
-export const T0 = 1_000_000;
-
-export function candidate(tool: string, fields: Partial<Candidate> = {}): Candidate {
-  return {
-    tool,
-    provider: tool,
-    idempotent: true,
-    isBundle: false,
-    maxRetries: 1,
-    maxDelayMs: 500,
-    hedgeAfterMs: null,
-    ...fields,
-  };
-}
 
 export function runInput(fields: Partial<RunInput> = {}): RunInput {
   return {
@@ -41,47 +18,12 @@ export function runInput(fields: Partial<RunInput> = {}): RunInput {
   };
 }
 
-export function failure(category: FailureCategory, fields: Partial<JudgedFailure> = {}): JudgedFailure {
-  return {
-    ...makeFailure(category, { message: category }),
-    at: T0,
-    delayMs: 100,
-    retryBudgetAllows: true,
-    ...fields,
-  };
-}
-
-export const SERVER = failure('server');
-export const FATAL = failure('validation');
-
-export const succeeded = (call: number): RunChartEvent => ({ type: 'call.succeeded', call });
-export const failed = (call: number, why = SERVER, committed = false): RunChartEvent => ({
-  type: 'call.failed',
-  call,
-  failure: why,
-  committed,
-});
-export const overdue: RunChartEvent = {
-  type: 'timer.attempt',
-  failure: failure('timeout'),
-  committed: false,
-};
-export const granted: RunChartEvent = { type: 'attempt.granted', at: T0 };
-export const refused = (code: 'breaker_open' | 'attempts_exhausted'): RunChartEvent => ({
-  type: 'attempt.refused',
-  refusal: { code, message: code, ...(code === 'breaker_open' ? { retryAfterMs: 7 } : {}) },
-});
-export const waiting = (on: 'slot' | 'breaker' | 'budget' | 'cooldown'): RunChartEvent => ({
-  type: 'attempt.waiting',
-  on,
-  until: on === 'breaker' || on === 'cooldown' ? T0 + 50 : null,
-});
-
 const ENDINGS: readonly RunChartEvent[] = [
   { type: 'cancel' },
   { type: 'deadline.passed' },
   { type: 'budget.exceeded' },
 ];
+const EXTENDED: RunChartEvent = { type: 'deadline.extended', at: T0 + 120 };
 const REJECTED: RunChartEvent = {
   type: 'rejected',
   error: { name: 'ConflictError', code: 'conflict', message: 'no' },
@@ -95,16 +37,15 @@ export function eventsIn(snapshot: RunSnapshot): RunChartEvent[] {
 }
 
 function ownEvents(snapshot: RunSnapshot): RunChartEvent[] {
+  const { value, context } = snapshot;
   if (snapshot.matches('admitting')) return admission;
   if (snapshot.matches('planning')) return planning;
-  if (snapshot.matches({ attempting: 'awaiting' })) return awaiting;
-  if (snapshot.matches({ attempting: 'backingOff' })) return [{ type: 'timer.backoff' }, succeeded(1)];
-  if (snapshot.matches({ attempting: 'calling' })) return calling(snapshot.context);
-  const landings = inFlightOf(snapshot.context).flatMap((call) => [succeeded(call), failed(call)]);
-  if (snapshot.matches({ attempting: 'overrunning' })) return [...landings, { type: 'timer.overrun' }];
-  if (snapshot.matches('settling'))
-    return [...landings, ...stepEnds(snapshot.context), { type: 'timer.grace' }];
-  return stepEnds(snapshot.context);
+  if (snapshot.matches('bundling')) return [{ type: 'bundle.decided' }, ...BUNDLE_ENDS];
+  if (snapshot.matches('settling')) return settling(context);
+  if (snapshot.matches({ attempting: 'calling' })) {
+    return [...attemptEventsIn(value, context), ...partialAnswers(context), EXTENDED];
+  }
+  return [...attemptEventsIn(value, context), ...stepEnds(context)];
 }
 
 const admission: RunChartEvent[] = [
@@ -125,39 +66,31 @@ const planning: RunChartEvent[] = [
   REJECTED,
 ];
 
-const awaiting: RunChartEvent[] = [
-  granted,
-  waiting('slot'),
-  waiting('budget'),
-  waiting('breaker'),
-  waiting('cooldown'),
-  { type: 'attempt.freed' },
-  { type: 'timer.wait' },
-  refused('breaker_open'),
-  refused('attempts_exhausted'),
-  failed(1),
-];
-
-function calling(context: RunContext): RunChartEvent[] {
-  const failures: RunChartEvent[] = inFlightOf(context).flatMap((call) => [
-    failed(call, SERVER),
-    failed(call, SERVER, true),
-    failed(call, FATAL),
-  ]);
-  const successes = inFlightOf(context).map(succeeded);
-  return [
-    ...successes,
-    ...failures,
-    overdue,
-    { type: 'timer.hedge' },
-    { type: 'hedge.granted' },
-    { type: 'deadline.extended', at: T0 + 120 },
-  ];
+/** Only a bundle that the tool made by itself is partial, and its calls are never hedged. */
+function partialAnswers({ candidates, candidate: at, inFlight }: RunContext): RunChartEvent[] {
+  const isHedged = candidates[at]!.hedgeAfterMs !== null;
+  return [...(isHedged ? [] : inFlight), 99].map(answeredInPart);
 }
 
-/** The calls that run, and one that is over. */
-function inFlightOf({ inFlight }: RunContext): number[] {
-  return [...inFlight, 99];
+export const noReplicateAnswered: RunChartEvent = {
+  type: 'bundle.ended',
+  status: 'failed',
+  end: { code: 'server', why: 'no replicate could answer', retryAfterMs: null },
+  failures: [{ tool: 'b', attempt: 1, category: 'server', message: 'server' }],
+};
+export const bundleEnded = (status: 'completed' | 'partial' | 'cut'): RunChartEvent => ({
+  type: 'bundle.ended',
+  status,
+  end: null,
+  failures: [],
+});
+const BUNDLE_ENDS = [bundleEnded('completed'), bundleEnded('partial'), noReplicateAnswered];
+
+/** A bundle that is stopped tells that its evidence is decided, and then how it ends. */
+function settling(context: RunContext): RunChartEvent[] {
+  const ofBundle: RunChartEvent[] =
+    context.bundle === 'running' ? [{ type: 'bundle.decided' }, bundleEnded('cut'), ...BUNDLE_ENDS] : [];
+  return [...landings(context), ...ofBundle, ...stepEnds(context), { type: 'timer.grace' }];
 }
 
 function stepEnds({ steps }: RunContext): RunChartEvent[] {
@@ -178,7 +111,18 @@ function stepEnds({ steps }: RunContext): RunChartEvent[] {
 
 /** What tells two snapshots of a run apart, as far as its rules care. */
 export function keyOf({ value, context }: RunSnapshot): unknown {
-  const { candidate: at, attempt, calls, inFlight, lastFailure, refusal, steps, end, policy } = context;
+  const {
+    candidate: at,
+    attempt,
+    calls,
+    inFlight,
+    lastFailure,
+    refusal,
+    steps,
+    end,
+    policy,
+    bundle,
+  } = context;
   const why = lastFailure && [lastFailure.category, lastFailure.committed];
   return [
     value,
@@ -190,9 +134,13 @@ export function keyOf({ value, context }: RunSnapshot): unknown {
     refusal?.code,
     steps.map((s) => s.status),
     policy,
+    bundle,
+    context.bundleEnd?.code,
     end?.status,
   ];
 }
+
+const bundle = (tool: string) => candidate(tool, { isBundle: true, maxRetries: 0 });
 
 interface Beginning {
   readonly input: RunInput;
@@ -225,6 +173,16 @@ const BEGINNINGS: Readonly<Record<string, Beginning>> = {
       'hedge.granted',
       'timer.attempt',
     ],
+  },
+  'a bundle between two tools': {
+    input: runInput({
+      candidates: [candidate('a', { maxRetries: 0 }), bundle('b'), candidate('c', { maxRetries: 0 })],
+      maxAttempts: 2,
+    }),
+    without: ['attempt.waiting', 'attempt.freed', 'hedge.granted', 'timer.hedge', 'timer.attempt'],
+  },
+  'a bundle and its fallback': {
+    input: runInput({ candidates: [bundle('b'), bundle('c')] }),
   },
   'no plan': {
     input: runInput({ candidates: null, maxAttempts: 1 }),

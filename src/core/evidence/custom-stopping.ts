@@ -1,4 +1,5 @@
 import type { JsonValue } from '../json.js';
+import { readOnly } from './read-only.js';
 import type { Stopping } from './stopping.js';
 import type { Tally } from './tally.js';
 import { describeThrown } from './warning.js';
@@ -51,11 +52,11 @@ function viewOf(tally: Tally, k: number): TallyView {
     n: tally.n,
     k,
     votes: tally.votes,
-    leader: tally.leader?.value ?? null,
+    leader: readOnly(tally.leader?.value ?? null),
     leaderVotes: tally.leaderVotes,
     runnerUpVotes: tally.runnerUpVotes,
     get answers() {
-      return tally.poll.choices.map(({ value, votes }) => ({ value, votes }));
+      return tally.poll.choices.map(({ value, votes }) => ({ value: readOnly(value), votes }));
     },
   };
 }

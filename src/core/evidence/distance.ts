@@ -1,5 +1,6 @@
 import type { JsonValue } from '../json.js';
 import { FeatureIndex } from './features.js';
+import { readOnly } from './read-only.js';
 import { describeThrown, type WarningLog } from './warning.js';
 
 /** A vector for an answer, all of one length; null where there is none. */
@@ -85,7 +86,9 @@ function* embedAll(
   const vectors: number[][] = [];
   try {
     for (const answer of answers) {
-      const vector: unknown = embed(answer);
+      const vector: unknown = embed(readOnly(answer));
+      // An async function that also rejects must not end the process.
+      if (vector instanceof Promise) vector.catch(() => undefined);
       vectors.push(unitVector(vector, vectors[0]?.length));
       yield;
     }

@@ -27,7 +27,7 @@ const NORMAL_CONSISTENCY = 1.4826;
 export function describeNumbers(points: readonly WeightedNumber[]): Distribution {
   const quantile = quantilesOf(points);
   const median = quantile(0.5);
-  const deviations = points.map(({ value, votes }) => ({ value: Math.abs(value - median), votes }));
+  const deviations = points.map(({ value, votes }) => ({ value: finite(Math.abs(value - median)), votes }));
   return {
     n: points.reduce((n, point) => n + point.votes, 0),
     min: quantile(0),
@@ -35,7 +35,7 @@ export function describeNumbers(points: readonly WeightedNumber[]): Distribution
     median,
     q3: quantile(0.75),
     max: quantile(1),
-    mad: NORMAL_CONSISTENCY * quantilesOf(deviations)(0.5),
+    mad: finite(NORMAL_CONSISTENCY * quantilesOf(deviations)(0.5)),
   };
 }
 
@@ -59,10 +59,19 @@ function quantilesOf(points: readonly WeightedNumber[]): (share: number) => numb
     }
     return (sorted[low] as WeightedNumber).value;
   };
-  return (share) => {
-    const rank = share * (n - 1);
+  return (part) => {
+    const rank = part * (n - 1);
     const below = Math.floor(rank);
     const lower = at(below);
-    return rank === below ? lower : lower + (rank - below) * (at(below + 1) - lower);
+    if (rank === below) return lower;
+    const upper = at(below + 1);
+    const share = rank - below;
+    const step = share * (upper - lower);
+    return Number.isFinite(step) ? lower + step : lower * (1 - share) + upper * share;
   };
+}
+
+/** JSON has no Infinity: beyond the largest number there is only that. */
+function finite(value: number): number {
+  return Math.min(value, Number.MAX_VALUE);
 }

@@ -1,4 +1,5 @@
 import type { JsonValue } from '../json.js';
+import { readOnly } from './read-only.js';
 import { describeThrown, type WarningLog } from './warning.js';
 
 /** A tool's own notion of two answers meaning the same. */
@@ -16,7 +17,7 @@ export function containEquivalent(
   warnings: WarningLog,
 ): Equivalent {
   const ask = (a: JsonValue, b: JsonValue): boolean => {
-    const verdict: unknown = equivalent(a, b);
+    const verdict: unknown = equivalent(readOnly(a), readOnly(b));
     if (typeof verdict === 'boolean') return verdict;
     // An async function that also rejects must not end the process.
     if (verdict instanceof Promise) verdict.catch(() => undefined);

@@ -58,7 +58,7 @@ export type SummaryOptions = {
   embed?: Embed;
   /** A probability of being right for a confidence, learned from answers whose truth is known. */
   calibrate?: (confidence: number) => number;
-  /** The answer the stopping rule reports; the default is the tally's leader. */
+  /** The answer the stopping rule reports where that is another than the tally's leader. */
   leader?: Choice | null;
 };
 

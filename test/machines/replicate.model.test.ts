@@ -1,0 +1,276 @@
+import { getNextSnapshot, transition } from 'xstate';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { replicateMachine, type ReplicateChartEvent } from '../../src/machines/index.js';
+import { failed, succeeded } from './attempt.walks.js';
+import { Coverage, isPlainJson, walk, type Asked, type Walk, type WalkStep } from './coverage.js';
+import { eventsIn, grace, replicateWalkPlans, stop, type ReplicateSnapshot } from './replicate.walks.js';
+
+type ReplicateWalk = Walk<typeof replicateMachine>;
+type ReplicateStep = WalkStep<typeof replicateMachine>;
+
+const coverage = new Coverage(replicateMachine);
+let walks: ReplicateWalk[];
+
+beforeAll(() => {
+  walks = replicateWalkPlans().map(({ input, events }) => walk(replicateMachine, input, events, coverage));
+}, 60_000);
+
+/** Runs a check on every walk, and says on which one it failed. */
+function always(check: (walked: ReplicateWalk) => void): void {
+  for (const walked of walks) {
+    try {
+      check(walked);
+    } catch (error) {
+      const path = walked.steps.map(({ event }) => event.type).join(' > ');
+      throw new Error(`${(error as Error).message}\non the path ${path}`, { cause: error });
+    }
+  }
+}
+
+/** Every state that is not an end, each way of standing in it once. */
+function activeStates(): ReplicateSnapshot[] {
+  const states = new Map<string, ReplicateSnapshot>();
+  for (const { after } of walks.flatMap(({ steps }) => steps)) {
+    if (after.status === 'active') states.set(JSON.stringify([after.value, after.context]), after);
+  }
+  return [...states.values()];
+}
+
+const asks = (step: ReplicateStep, type: string) => step.asked.filter((action) => action.type === type);
+const allAsked = ({ steps }: ReplicateWalk, type: string) => steps.flatMap((step) => asks(step, type));
+const names = (actions: readonly { type: string }[]) => actions.map(({ type }) => type);
+
+describe('every transition of the replicate chart', () => {
+  it('is walked', () => {
+    expect(coverage.size).toBeGreaterThanOrEqual(45);
+    expect(walks.length).toBeGreaterThan(300);
+    expect(coverage.unwalked).toEqual([]);
+  });
+});
+
+describe('on every generated path of the replicate chart', () => {
+  it('the context is plain JSON in every state', () => {
+    always(({ steps }) => {
+      for (const { after } of steps)
+        if (!isPlainJson(after.context)) expect(after.context).toBe('plain JSON');
+    });
+  });
+
+  it('it asks for its turn once, first of all, and is announced once, when it has it', () => {
+    always((walked) => {
+      expect(names(walked.steps[0]!.asked)).toEqual(['awaitTurn']);
+      expect(allAsked(walked, 'awaitTurn').length).toBe(1);
+      const told = walked.steps.filter((step) => asks(step, 'announceReplicate').length > 0);
+      expect(told.map(({ event }) => event.type)).toEqual(
+        walked.steps
+          .filter(({ before, event }) => event.type === 'turn.granted' && before?.matches('queued'))
+          .map(() => 'turn.granted'),
+      );
+      const begun = walked.steps.findIndex(({ asked }) => names(asked).includes('acquire'));
+      if (begun >= 0) expect(asks(walked.steps[begun]!, 'announceReplicate').length).toBe(1);
+    });
+  });
+
+  it('a call starts only with the grant it was given, and a hedge only with a grant of its own', () => {
+    always(({ steps }) => {
+      for (const step of steps) {
+        const grant =
+          step.event.type === 'attempt.granted' || step.event.type === 'hedge.granted'
+            ? step.event.type
+            : null;
+        const wanted = step.before?.can(step.event as ReplicateChartEvent) && grant;
+        const { calls } = step.after.context;
+        expect(asks(step, 'startCall').map(({ params }) => params)).toEqual(
+          wanted ? [{ call: calls, hedge: grant === 'hedge.granted' }] : [],
+        );
+      }
+    });
+  });
+
+  it('calls are numbered from 1 without a gap and never exceed maxAttempts', () => {
+    always((walked) => {
+      const numbers = allAsked(walked, 'startCall').map(({ params }) => params['call']);
+      expect(numbers).toEqual(numbers.map((_, index) => index + 1));
+      expect(numbers.length).toBeLessThanOrEqual(walked.end.context.maxAttempts);
+    });
+  });
+
+  it('a call is forgotten only when it landed or was abandoned', () => {
+    always(({ steps }) => {
+      for (const step of steps) {
+        const gone = (step.before?.context.inFlight ?? []).filter(
+          (call) => !step.after.context.inFlight.includes(call),
+        );
+        if (gone.length === 0 || asks(step, 'abandonCalls').length > 0) continue;
+        expect(gone).toEqual([(step.event as { call: number }).call]);
+      }
+    });
+  });
+
+  it('an answer is checked once for each call that gave one, when nothing else is in flight', () => {
+    always(({ steps }) => {
+      for (const step of steps) {
+        const entered = step.after.matches('validating') && !step.before?.matches('validating');
+        expect(asks(step, 'validateAnswer').length).toBe(entered ? 1 : 0);
+        if (step.after.matches('validating')) expect(step.after.context.inFlight).toEqual([]);
+      }
+    });
+  });
+
+  it('it ends valid only by a check, invalid only by the failure of one, and else says why', () => {
+    always(({ steps, end }) => {
+      if (end.status !== 'done') return;
+      const { event, before } = steps.at(-1)!;
+      const why = end.context.end;
+      if (end.value === 'valid') {
+        expect([before!.value, event.type, why]).toEqual(['validating', 'answer.valid', null]);
+      } else if (end.value === 'invalid') {
+        expect([end.context.lastFailure?.category, why]).toEqual(['invalid_output', null]);
+      } else {
+        expect(why?.status).toBe(end.value);
+      }
+    });
+  });
+
+  it('finish is asked for exactly once, last of all, with the state it ended in', () => {
+    always((walked) => {
+      const finishes = allAsked(walked, 'finish').map(({ params }) => params['status']);
+      expect(finishes).toEqual(walked.end.status === 'done' ? [walked.end.value] : []);
+      if (finishes.length > 0) expect(walked.steps.at(-1)!.asked.at(-1)!.type).toBe('finish');
+    });
+  });
+
+  it('nothing is in flight at an end', () => {
+    always(({ end }) => {
+      if (end.status === 'done') expect(end.context.inFlight).toEqual([]);
+    });
+  });
+
+  it('its own limit is armed once, with its turn; every other timer is disarmed before the end', () => {
+    always((walked) => {
+      const armed = new Set<unknown>();
+      for (const { type, params } of walked.steps.flatMap(({ asked }) => asked)) {
+        if (type === 'disarmTimer') armed.delete(params['timer']);
+        if (type !== 'armTimer') continue;
+        // A second stop of an answer that is being checked; the supervisor tells each replicate once.
+        if (params['timer'] !== 'grace') expect(armed).not.toContain(params['timer']);
+        armed.add(params['timer']);
+      }
+      // What `finish` releases, the limit is among.
+      armed.delete('replicate');
+      if (walked.end.status === 'done') expect([...armed]).toEqual([]);
+    });
+  });
+
+  it('what was asked of pool, breaker and budget is taken back whenever the asking ends', () => {
+    always(({ steps }) => {
+      for (const step of steps) {
+        if (!step.before?.matches({ attempting: 'awaiting' })) continue;
+        if (step.after.matches({ attempting: 'awaiting' }) && asks(step, 'acquire').length === 0) continue;
+        expect(asks(step, 'leaveQueues').length).toBeGreaterThan(0);
+      }
+    });
+  });
+
+  it('whatever is in flight when it is given up is aborted with the cause of its end', () => {
+    always(({ steps }) => {
+      for (const step of steps) {
+        if (!asks(step, 'abortCalls').length || step.after.matches({ attempting: 'overrunning' })) continue;
+        const { end } = step.after.context;
+        expect(asks(step, 'abortCalls').map(({ params }) => params)).toEqual([
+          { cause: end?.cause ?? 'loser' },
+        ]);
+      }
+    });
+  });
+
+  it('an event that a state does not know changes nothing and asks for nothing', () => {
+    always(({ steps }) => {
+      for (const { event, before, after, asked } of steps) {
+        if (!before || before.can(event as ReplicateChartEvent)) continue;
+        expect([after.value, after.context, asked]).toEqual([before.value, before.context, []]);
+      }
+    });
+  });
+
+  it('the first cause decides how it ends', () => {
+    always(({ steps }) => {
+      for (const { before, after } of steps) {
+        if (before?.context.end) expect(after.context.end).toEqual(before.context.end);
+      }
+    });
+  });
+});
+
+describe('from every state of the replicate chart', () => {
+  it('a stop aborts its calls, and it ends cancelled once they have landed', () => {
+    const states = activeStates();
+    expect(states.length).toBeGreaterThan(40);
+    for (const state of states) {
+      // There the answer is paid for: see the next test.
+      if (state.matches('validating') || state.matches('settling')) continue;
+      let [snapshot, asked] = transition(replicateMachine, state, stop('loser'));
+      expect(asked.find(({ type }) => type === 'abortCalls')?.params).toEqual({ cause: 'loser' });
+      for (const call of snapshot.context.inFlight) {
+        expect(snapshot.value).toBe('settling');
+        [snapshot, asked] = transition(replicateMachine, snapshot, call === 1 ? failed(1) : succeeded(call));
+      }
+      expect([snapshot.value, snapshot.context.end?.cause]).toEqual(['cancelled', 'loser']);
+    }
+  });
+
+  it('a stop leads to an end by the grace alone, although no call lands and no check answers', () => {
+    const seen = new Set<string>();
+    always(({ steps }) => {
+      const armed = new Set<string>();
+      for (const { asked, after } of steps) {
+        note(armed, asked);
+        const key = JSON.stringify([after.value, after.context, armed.has('grace')]);
+        if (after.status !== 'active' || seen.has(key)) continue;
+        seen.add(key);
+        expect(endByGrace(after, armed)).toBe('an end');
+      }
+    });
+  });
+
+  it('a stop is the last of it: it waits for no retry and makes no further call', () => {
+    for (const state of activeStates()) {
+      const stopped = getNextSnapshot(replicateMachine, state, stop('loser'));
+      for (const begun of begunFrom(stopped, 2)) {
+        expect(`${begun}, stopped in ${JSON.stringify(state.value)}`).toBe('nothing');
+      }
+    }
+  });
+});
+
+/** What is begun in the next so many events. */
+function begunFrom(snapshot: ReplicateSnapshot, depth: number): string[] {
+  if (depth === 0 || snapshot.status !== 'active') return [];
+  return eventsIn(snapshot).flatMap((event) => {
+    const [next, asked] = transition(replicateMachine, snapshot, event);
+    const begun = names(asked).filter((type) => ['acquire', 'startCall', 'announceRetry'].includes(type));
+    return begun.length > 0 ? begun.map((type) => `${type} by ${event.type}`) : begunFrom(next, depth - 1);
+  });
+}
+
+function note(armed: Set<string>, asked: readonly Pick<Asked, 'type' | 'params'>[]): void {
+  for (const { type, params } of asked) {
+    if (type === 'armTimer') armed.add(params['timer'] as string);
+    if (type === 'disarmTimer') armed.delete(params['timer'] as string);
+  }
+}
+
+/** Stops it, then lets nothing come in but the end of a grace that is armed. */
+function endByGrace(state: ReplicateSnapshot, before: ReadonlySet<string>): string {
+  const armed = new Set(before);
+  let [snapshot, asked] = transition(replicateMachine, state, stop('cancelled'));
+  note(armed, asked as unknown as Asked[]);
+  while (snapshot.status === 'active' && armed.has('grace')) {
+    armed.delete('grace');
+    [snapshot, asked] = transition(replicateMachine, snapshot, grace);
+    note(armed, asked as unknown as Asked[]);
+  }
+  return snapshot.status === 'done'
+    ? 'an end'
+    : `waiting for ever in ${JSON.stringify(snapshot.value)}, stopped in ${JSON.stringify(state.value)}`;
+}
