@@ -57,7 +57,8 @@ function checkBundleTool(tool: AnyBundleTool): void {
   const problem = bundleProblem(tool);
   if (problem !== undefined) throw new ToolRegistrationError(problem);
   try {
-    schemaAt(tool, parseBundleOptions(tool.defaultOptions, 'defaultOptions').schemaUri);
+    const { schemaUri } = parseBundleOptions(tool.defaultOptions, 'defaultOptions');
+    schemaAt(tool, schemaUri, 'defaultOptions');
   } catch (error) {
     throw new ToolRegistrationError(`The bundle tool "${tool.name}": ${describeError(error)}`, {
       cause: error,

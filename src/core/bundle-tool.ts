@@ -162,9 +162,14 @@ export function bundleProblem(tool: AnyBundleTool): string | undefined {
 /**
  * The schema that `schemaUri` names; undefined where nothing is known under it.
  *
+ * @param name what messages call the options.
  * @throws {InvalidOptionsError} for a `data:` URI, or an entry of `schemas`, that holds no schema.
  */
-export function schemaAt(tool: AnyBundleTool, uri: BundleConfig['schemaUri']): StandardSchema | undefined {
+export function schemaAt(
+  tool: AnyBundleTool,
+  uri: BundleConfig['schemaUri'],
+  name = 'toolOptions',
+): StandardSchema | undefined {
   if (uri === undefined) return undefined;
   try {
     const { schemas } = tool;
@@ -174,7 +179,7 @@ export function schemaAt(tool: AnyBundleTool, uri: BundleConfig['schemaUri']): S
     return json === undefined ? undefined : z.fromJSONSchema(json as Parameters<typeof z.fromJSONSchema>[0]);
   } catch (error) {
     throw new InvalidOptionsError(
-      `Option \`schemaUri\` names no usable schema (${uri.slice(0, 80)}): ${describeError(error)}.`,
+      `Option \`${name}.schemaUri\` names no usable schema (${uri.slice(0, 80)}): ${describeError(error)}.`,
       { cause: error },
     );
   }
