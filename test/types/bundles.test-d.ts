@@ -22,7 +22,11 @@ type Invoice = { total: number; currency: string };
 
 class ReadInvoice extends BundleTool<{ text: string }, Invoice> {
   readonly name = 'read-invoice';
-  override async replicate(request: { text: string }, { seed, index, id }: ReplicateDraw, context: ToolContext) {
+  override async replicate(
+    request: { text: string },
+    { seed, index, id }: ReplicateDraw,
+    context: ToolContext,
+  ) {
     expectTypeOf(seed).toEqualTypeOf<number>();
     expectTypeOf([index, id] as const).toEqualTypeOf<readonly [number, string]>();
     expectTypeOf(context.signal).toEqualTypeOf<AbortSignal>();
