@@ -1,7 +1,7 @@
-// 100,000 runs, a third failing, a third cancelled: heap, timers and listeners must be where they were.
+// 100,000 runs, a third failing, a third cancelled, one in twenty a bundle: heap, timers and listeners must be where they were.
 // Over the built package: npm run build:js && node --expose-gc bench/leaks.mjs [runs]
 import { getEventListeners, setMaxListeners } from 'node:events';
-import { Budget, ReliableOrchestrator, Troupe, defineTool } from 'troupe';
+import { Budget, BundleTool, ReliableOrchestrator, Troupe, defineTool } from 'troupe';
 
 const RUNS = Number(process.argv[2] ?? 100_000);
 const IN_FLIGHT = 200;
@@ -28,9 +28,27 @@ const stuck = defineTool({
     new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true })),
 });
 
+const KINDS = [good, bad, stuck];
+
+/** Three replicates, all of one kind. */
+class Panel extends BundleTool {
+  name = 'panel';
+  estimate() {
+    return { tokens: 1 };
+  }
+  replicate({ number }, _draw, context) {
+    return KINDS[number % 3].execute({ number }, {}, context);
+  }
+}
+
 const troupe = new Troupe({
-  tools: [good, bad, stuck],
-  pools: { good: { size: IN_FLIGHT }, bad: { size: IN_FLIGHT }, stuck: { size: IN_FLIGHT } },
+  tools: [...KINDS, new Panel()],
+  pools: {
+    good: { size: IN_FLIGHT },
+    bad: { size: IN_FLIGHT },
+    stuck: { size: IN_FLIGHT },
+    panel: { size: IN_FLIGHT },
+  },
   reliability: {
     maxRetries: 1,
     initialDelayMs: 0,
@@ -50,7 +68,7 @@ async function batch(from, count) {
   for (let number = from; number < from + count; number++) {
     runs.push(
       orchestrator.start({
-        toolName: ['good', 'bad', 'stuck'][number % 3],
+        toolName: Math.floor(number / 3) % 20 === 0 ? 'panel' : KINDS[number % 3].name,
         request: { number },
         signal,
         events: () => {},

@@ -1,6 +1,11 @@
 import type { SnapshotFrom } from 'xstate';
-import { replicateMachine, type ReplicateChartEvent, type ReplicateInput } from '../../src/machines/index.js';
-import { attemptEventsIn, candidate, failure, landings, T0 } from './attempt.walks.js';
+import {
+  replicateMachine,
+  type ReplicateChartEvent,
+  type ReplicateContext,
+  type ReplicateInput,
+} from '../../src/machines/index.js';
+import { attemptEventsIn, candidate, failure, landings, overdue, T0 } from './attempt.walks.js';
 import { explore } from './coverage.js';
 
 /** What can happen to a replicate, for the tests of its chart. */
@@ -35,7 +40,8 @@ export const invalid = (retryable = false): ReplicateChartEvent => ({
   committed: false,
 });
 
-const ENDINGS = [stop('loser'), stop('cancelled'), tooLong, tooDear];
+/** What may stop a replicate, in whatever state it is. */
+export const ENDINGS = [stop('loser'), stop('cancelled'), tooLong, tooDear];
 
 export type ReplicateSnapshot = SnapshotFrom<typeof replicateMachine>;
 
@@ -47,16 +53,21 @@ export function eventsIn(snapshot: ReplicateSnapshot): ReplicateChartEvent[] {
 function ownEvents(snapshot: ReplicateSnapshot): ReplicateChartEvent[] {
   const { value, context } = snapshot;
   if (snapshot.matches('queued')) return [turn, grace];
-  if (snapshot.matches('validating')) return [valid, invalid(), invalid(true), grace, ...landings(context)];
+  if (snapshot.matches('validating')) return [...checks(context), overdue, ...landings(context)];
   if (snapshot.matches('settling')) return [...landings(context), grace, valid];
   return [...attemptEventsIn(value, context), valid];
 }
 
+/** Without a stop the grace of a check is not armed. */
+function checks({ late }: ReplicateContext): ReplicateChartEvent[] {
+  return [valid, invalid(), invalid(true), ...(late === null ? [] : [grace])];
+}
+
 /** What tells two snapshots of a replicate apart, as far as its rules care. */
 export function keyOf({ value, context }: ReplicateSnapshot): unknown {
-  const { attempt, calls, inFlight, lastFailure, refusal, end } = context;
+  const { attempt, calls, inFlight, lastFailure, refusal, late, end } = context;
   const why = lastFailure && [lastFailure.category, lastFailure.committed];
-  return [value, attempt, calls, inFlight, why, refusal?.code, end?.code, end?.cause];
+  return [value, attempt, calls, inFlight, why, refusal?.code, late?.cause, end?.code, end?.cause];
 }
 
 interface Beginning {

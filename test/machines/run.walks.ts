@@ -136,6 +136,7 @@ export function keyOf({ value, context }: RunSnapshot): unknown {
     policy,
     bundle,
     context.bundleEnd?.code,
+    context.late?.status,
     end?.status,
   ];
 }
