@@ -3,7 +3,15 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { replicateMachine, type ReplicateChartEvent } from '../../src/machines/index.js';
 import { failed, succeeded } from './attempt.walks.js';
 import { Coverage, isPlainJson, walk, type Asked, type Walk, type WalkStep } from './coverage.js';
-import { eventsIn, grace, replicateWalkPlans, stop, type ReplicateSnapshot } from './replicate.walks.js';
+import {
+  ENDINGS,
+  eventsIn,
+  grace,
+  replicateWalkPlans,
+  stop,
+  tooLong,
+  type ReplicateSnapshot,
+} from './replicate.walks.js';
 
 type ReplicateWalk = Walk<typeof replicateMachine>;
 type ReplicateStep = WalkStep<typeof replicateMachine>;
@@ -42,7 +50,7 @@ const names = (actions: readonly { type: string }[]) => actions.map(({ type }) =
 
 describe('every transition of the replicate chart', () => {
   it('is walked', () => {
-    expect(coverage.size).toBeGreaterThanOrEqual(45);
+    expect(coverage.size).toBeGreaterThanOrEqual(49);
     expect(walks.length).toBeGreaterThan(300);
     expect(coverage.unwalked).toEqual([]);
   });
@@ -128,6 +136,7 @@ describe('on every generated path of the replicate chart', () => {
         expect([end.context.lastFailure?.category, why]).toEqual(['invalid_output', null]);
       } else {
         expect(why?.status).toBe(end.value);
+        if (end.context.late) expect(why).toEqual(end.context.late);
       }
     });
   });
@@ -146,19 +155,36 @@ describe('on every generated path of the replicate chart', () => {
     });
   });
 
-  it('its own limit is armed once, with its turn; every other timer is disarmed before the end', () => {
+  it('a timer is armed only while it is not, and each but its own limit is disarmed before the end', () => {
     always((walked) => {
       const armed = new Set<unknown>();
       for (const { type, params } of walked.steps.flatMap(({ asked }) => asked)) {
         if (type === 'disarmTimer') armed.delete(params['timer']);
-        if (type !== 'armTimer') continue;
-        // A second stop of an answer that is being checked; the supervisor tells each replicate once.
-        if (params['timer'] !== 'grace') expect(armed).not.toContain(params['timer']);
+        if (type !== 'armTimer' || isNever(params)) continue;
+        expect(armed).not.toContain(params['timer']);
         armed.add(params['timer']);
       }
       // What `finish` releases, the limit is among.
       armed.delete('replicate');
       if (walked.end.status === 'done') expect([...armed]).toEqual([]);
+    });
+  });
+
+  it('a check of an answer has the time of an attempt, and once it is stopped no more than the grace', () => {
+    always(({ steps }) => {
+      const armed = new Map<unknown, unknown>();
+      for (const { asked, after } of steps) {
+        for (const { type, params } of asked) {
+          if (type === 'armTimer') armed.set(params['timer'], params['inMs']);
+          if (type === 'disarmTimer') armed.delete(params['timer']);
+        }
+        if (!after.matches('validating')) continue;
+        const { attemptTimeoutMs, abortGraceMs, late } = after.context;
+        expect([armed.get('attempt'), armed.get('grace')]).toEqual([
+          attemptTimeoutMs ?? Infinity,
+          late === null ? Infinity : abortGraceMs,
+        ]);
+      }
     });
   });
 
@@ -197,6 +223,28 @@ describe('on every generated path of the replicate chart', () => {
     always(({ steps }) => {
       for (const { before, after } of steps) {
         if (before?.context.end) expect(after.context.end).toEqual(before.context.end);
+        if (before?.context.late) expect(after.context.late).toEqual(before.context.late);
+      }
+    });
+  });
+
+  it('a stop is late only where a call has answered, and then nothing but the check of it is waited for', () => {
+    always(({ steps }) => {
+      for (const { event, before, after } of steps) {
+        if (after.context.late === null) continue;
+        expect([after.value, after.status === 'done']).toContainEqual(
+          after.status === 'done' ? true : expect.stringMatching(/^(settling|validating)$/),
+        );
+        if (before?.context.late === null) expect(event.type).toBe('replicate.stop');
+      }
+    });
+  });
+
+  it('what settles is aborted once, and its grace is not begun anew', () => {
+    always(({ steps }) => {
+      for (const { before, after, asked } of steps) {
+        if (!before?.matches('settling') || !after.matches('settling')) continue;
+        expect(names(asked).filter((type) => type === 'abortCalls' || type === 'armTimer')).toEqual([]);
       }
     });
   });
@@ -216,6 +264,39 @@ describe('from every state of the replicate chart', () => {
         [snapshot, asked] = transition(replicateMachine, snapshot, call === 1 ? failed(1) : succeeded(call));
       }
       expect([snapshot.value, snapshot.context.end?.cause]).toEqual(['cancelled', 'loser']);
+    }
+  });
+
+  it('whatever comes after the first cause changes nothing and asks for nothing', () => {
+    const states = activeStates().filter(({ context }) => context.end !== null);
+    expect(states.length).toBeGreaterThan(10);
+    for (const state of states) {
+      for (const event of ENDINGS) {
+        const [next, asked] = transition(replicateMachine, state, event);
+        expect([next.value, next.context, names(asked)]).toEqual([state.value, state.context, []]);
+      }
+    }
+  });
+
+  it('a spent budget is no matter any more while the loser of a hedge settles', () => {
+    for (const state of activeStates().filter((each) => each.matches('settling'))) {
+      const [next, asked] = transition(replicateMachine, state, { type: 'budget.exceeded' });
+      expect([next.value, next.context, names(asked)]).toEqual([state.value, state.context, []]);
+    }
+  });
+
+  it('its own limit ends it once its calls have landed: failed for time, unless it was stopped before', () => {
+    for (const state of activeStates()) {
+      const first = state.context.end ?? state.context.late;
+      let snapshot = getNextSnapshot(replicateMachine, state, tooLong);
+      for (const call of snapshot.context.inFlight) {
+        expect(snapshot.value).toBe('settling');
+        snapshot = getNextSnapshot(replicateMachine, snapshot, call === 1 ? failed(1) : succeeded(call));
+      }
+      const { end } = snapshot.context;
+      expect([snapshot.value, end?.code]).toEqual(
+        first === null ? ['failed', 'timeout'] : [first.status, first.code],
+      );
     }
   });
 
@@ -243,6 +324,11 @@ describe('from every state of the replicate chart', () => {
   });
 });
 
+/** Infinity arms nothing. */
+function isNever({ at, inMs }: Record<string, unknown>): boolean {
+  return at === Infinity || inMs === Infinity;
+}
+
 /** What is begun in the next so many events. */
 function begunFrom(snapshot: ReplicateSnapshot, depth: number): string[] {
   if (depth === 0 || snapshot.status !== 'active') return [];
@@ -255,7 +341,7 @@ function begunFrom(snapshot: ReplicateSnapshot, depth: number): string[] {
 
 function note(armed: Set<string>, asked: readonly Pick<Asked, 'type' | 'params'>[]): void {
   for (const { type, params } of asked) {
-    if (type === 'armTimer') armed.add(params['timer'] as string);
+    if (type === 'armTimer' && !isNever(params)) armed.add(params['timer'] as string);
     if (type === 'disarmTimer') armed.delete(params['timer'] as string);
   }
 }
