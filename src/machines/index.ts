@@ -13,5 +13,6 @@ export {
   type ReplicateEvent as ReplicateChartEvent,
   type ReplicateInput,
 } from './replicate.js';
-export { runMachine, type RunContext, type RunEvent as RunChartEvent, type RunInput } from './run.js';
+export { runMachine } from './run.js';
+export { type RunContext, type RunEvent as RunChartEvent, type RunInput } from './run-context.js';
 export { type AttemptContext, type AttemptEvent, type Candidate } from './attempt.js';

@@ -1,92 +1,27 @@
 import { assign, setup } from 'xstate';
-import type { AttemptFailure, ErrorJson, OrchestratorErrorCode } from '../core/errors.js';
-import type { BundleStatus } from '../core/evidence/bundle.js';
 import type { RunStatus } from '../core/output.js';
-import type { ParallelPolicy } from '../core/planning/planner.js';
 import {
   attemptEffects,
-  attemptEnd,
   attemptGuards,
   attemptStates,
   attemptUpdates,
   currentCandidate,
   freshAttempt,
-  retryDecision,
   type AbortCause,
-  type AttemptContext,
-  type AttemptEnd,
-  type AttemptEvent,
-  type Candidate,
 } from './attempt.js';
 import { judgeBranches, type StepRecord } from './branches.js';
-
-export interface RunInput {
-  readonly runId: string;
-  /** Known from the start when the caller named the tool and the key was claimed, or for a step of a plan. */
-  readonly candidates: readonly Candidate[] | null;
-  /** False: an idempotency key must be claimed first. */
-  readonly isAdmitted: boolean;
-  readonly maxAttempts: number;
-  readonly attemptTimeoutMs: number | null;
-  readonly abortGraceMs: number;
-  readonly deadlineAt: number | null;
-}
-
-/** How a run will end, once that is known. */
-export interface RunEnd {
-  readonly status: RunStatus;
-  readonly code: OrchestratorErrorCode | null;
-  /** Half a sentence: why nothing more was tried. */
-  readonly why: string | null;
-  readonly retryAfterMs: number | null;
-}
-
-export interface RunContext extends AttemptContext {
-  /** The key under which the runtime keeps what is no JSON: tool, controllers, event log. */
-  runId: string;
-  isAdmitted: boolean;
-  /** Of the candidates that refused: in how many milliseconds the first of them may be asked again. */
-  soonest: number | null;
-  /** Of a chain or a parallel plan; each step is a run of its own. */
-  steps: readonly StepRecord[];
-  /** The step a chain is at. */
-  step: number;
-  policy: ParallelPolicy;
-  quorum: number;
-  /** The supervisor of a bundle, an actor of its own. */
-  bundle: 'running' | 'ended' | null;
-  /** Why the current candidate's bundle has no valid replicate. */
-  bundleEnd: AttemptEnd | null;
-  /** What stopped it after the bundle's answer was known; it decides only where that turns out to be none. */
-  late: RunEnd | null;
-  end: RunEnd | null;
-}
-
-export type RunEvent =
-  | AttemptEvent
-  | { type: 'claim.won' }
-  | { type: 'claim.stored'; status: 'completed' | 'partial' }
-  | { type: 'claim.held'; until: number }
-  | { type: 'rejected'; error: ErrorJson }
-  | { type: 'planned'; candidates: readonly Candidate[] }
-  | { type: 'planned.chain'; steps: readonly string[] }
-  | { type: 'planned.parallel'; steps: readonly string[]; policy: ParallelPolicy; quorum: number }
-  | { type: 'step.ended'; step: number; status: RunStatus; code: OrchestratorErrorCode | null }
-  /** The answer is known: what is left to do is to settle losers and to reduce the answers. */
-  | { type: 'bundle.decided' }
-  | {
-      type: 'bundle.ended';
-      /** `cut`: a limit or a cancellation ended it. */
-      status: BundleStatus | 'cut';
-      /** Why no replicate could answer; null where one did. */
-      end: AttemptEnd | null;
-      failures: readonly AttemptFailure[];
-    }
-  | { type: 'deadline.extended'; at: number | null }
-  | { type: 'cancel' }
-  | { type: 'deadline.passed' }
-  | { type: 'budget.exceeded' }
-  | { type: 'timer.grace' };
+import type { RunContext, RunEvent, RunInput } from './run-context.js';
+import {
+  abortCause,
+  branchesEnd,
+  earlier,
+  endBy,
+  endsWith,
+  failedEnd,
+  isAnswer,
+  mayFallOver,
+  waitOf,
+} from './run-verdicts.js';
 
 const ends = {
   succeeded: '#completed',
@@ -436,53 +371,3 @@ export const runMachine = runSetup.createMachine({
     },
   },
 });
-
-function endsWith(status: RunStatus, code: OrchestratorErrorCode | null = null): RunEnd {
-  return { status, code, why: null, retryAfterMs: null };
-}
-
-/** How an event that stops a run makes it end. */
-function endBy(event: RunEvent): RunEnd {
-  if (event.type === 'deadline.passed') return endsWith('timed_out', 'deadline_exceeded');
-  if (event.type === 'budget.exceeded') return endsWith('budget_exceeded', 'budget_exceeded');
-  return endsWith('cancelled', 'cancelled');
-}
-
-/** Why the current candidate is given up, and whether another may be tried. */
-function failedEnd(context: RunContext): RunEnd {
-  const end = context.bundleEnd ?? attemptEnd(context);
-  const wasRefused = context.refusal !== null || context.bundleEnd !== null;
-  const retryAfterMs = wasRefused ? earlier(end.retryAfterMs, context.soonest) : end.retryAfterMs;
-  return { status: 'failed', ...end, retryAfterMs };
-}
-
-/** In how many milliseconds a candidate that refused may be asked again. */
-function waitOf({ bundleEnd, refusal }: RunContext): number | null {
-  return bundleEnd?.retryAfterMs ?? refusal?.retryAfterMs ?? null;
-}
-
-function earlier(a: number | null, b: number | null): number | null {
-  return a === null || b === null ? (a ?? b) : Math.min(a, b);
-}
-
-function mayFallOver(context: RunContext): boolean {
-  if (context.candidate + 1 >= context.candidates.length) return false;
-  if (context.bundleEnd) return true;
-  if (context.refusal) return context.refusal.code !== 'attempts_exhausted';
-  return context.calls < context.maxAttempts && retryDecision(context).kind === 'fall_over';
-}
-
-function isAnswer(event: RunEvent): boolean {
-  return event.type === 'step.ended' && (event.status === 'completed' || event.status === 'partial');
-}
-
-function branchesEnd(context: RunContext): RunEnd {
-  const verdict = judgeBranches(context.steps, context.policy, context.quorum);
-  return endsWith(verdict ?? 'failed', verdict === 'budget_exceeded' ? 'budget_exceeded' : null);
-}
-
-/** A run that has its answer aborts losers; any other end is the cause itself. */
-function abortCause(context: RunContext): AbortCause {
-  const status = context.end?.status ?? 'failed';
-  return status === 'completed' || status === 'partial' ? 'loser' : status;
-}

@@ -17,7 +17,7 @@ import type { StandardSchema } from '../core/schema.js';
 import { currentCandidate, type AbortCause, type Candidate } from '../machines/attempt.js';
 import type { bundleMachine } from '../machines/bundle.js';
 import type { BundleChartEvent } from '../machines/index.js';
-import type { RunContext } from '../machines/run.js';
+import type { RunContext } from '../machines/run-context.js';
 import type { Hosted } from './attempt-record.js';
 import { BundleEvidence } from './bundle-evidence.js';
 import { bundleReady, replicateDone, votesSoFar } from './bundle-news.js';

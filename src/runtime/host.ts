@@ -24,7 +24,7 @@ import { checkSchema, type Checked } from '../core/schema.js';
 import { isBundleTool, isSupervised } from '../core/bundle-tool.js';
 import { providerOf, type AnyTool } from '../core/tool.js';
 import type { Candidate } from '../machines/attempt.js';
-import type { RunContext } from '../machines/run.js';
+import type { RunContext } from '../machines/run-context.js';
 import { roomOf } from '../core/allowance.js';
 import { Admission } from './admission.js';
 import type { AttemptRecord, Hosted } from './attempt-record.js';

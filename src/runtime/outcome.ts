@@ -16,7 +16,7 @@ import {
   type RunStatus,
   type StepOutcome,
 } from '../core/output.js';
-import type { RunContext } from '../machines/run.js';
+import type { RunContext } from '../machines/run-context.js';
 import type { ReplicateContext } from '../machines/replicate.js';
 import type { AttemptContext } from '../machines/attempt.js';
 import type { AttemptRecord } from './attempt-record.js';

@@ -9,7 +9,7 @@ import type { OrchestrationOutput, RunStatus } from '../core/output.js';
 import type { PlannedTool } from '../core/planning/plan.js';
 import type { Planner } from '../core/planning/planner.js';
 import type { AnyTool } from '../core/tool.js';
-import type { RunContext } from '../machines/run.js';
+import type { RunContext } from '../machines/run-context.js';
 import { fingerprintOf, ownKey, sameRequest, waitsFor } from './claims.js';
 import type { AttemptRecord } from './attempt-record.js';
 import { Execution } from './execution.js';
