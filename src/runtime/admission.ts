@@ -30,7 +30,7 @@ export class Admission {
 
   /** Answers by `attempt.granted`, `attempt.waiting`, `attempt.refused`, or what {@link AttemptRecord.outOfBudget} does. */
   acquire(x: AttemptRecord, toolName: string): void {
-    const tool = this.host.toolNamed(x, toolName);
+    const tool = this.host.tools.named(x, toolName);
     const provider = this.host.providers.get(providerOf(tool));
     const refusal = this.host.causedBy(x, () => this.beforeQueue(x, tool, provider));
     if (refusal) return this.answer(x, provider, refusal);
@@ -61,7 +61,7 @@ export class Admission {
 
   /** For a hedge: all of it now, or nothing. */
   tryAcquire(x: AttemptRecord, toolName: string): Grant | undefined {
-    const tool = this.host.toolNamed(x, toolName);
+    const tool = this.host.tools.named(x, toolName);
     const provider = this.host.providers.get(providerOf(tool));
     if (this.beforeQueue(x, tool, provider) || (provider.pool && !provider.pool.isFree)) return undefined;
     provider.pool?.acquire(
@@ -99,7 +99,7 @@ export class Admission {
   /** What can be said without a slot. */
   private beforeQueue(x: AttemptRecord, tool: AnyTool, provider: Provider): Answer | null {
     const { spec } = x;
-    const { maxAttempts } = this.host.baseRetryConfig(spec);
+    const { maxAttempts } = this.host.tools.baseRetryConfig(spec);
     if (x.callsAgainstLimit >= maxAttempts) {
       const message = `the run has made its ${maxAttempts} calls (\`maxAttempts\`)`;
       return { kind: 'refused', refusal: { code: 'attempts_exhausted', message } };
@@ -159,7 +159,7 @@ export class Admission {
       message,
       ...(retryAfterMs === undefined ? {} : { retryAfterMs: Math.ceil(retryAfterMs) }),
     };
-    const { onOpen } = this.host.retryConfigOf(x.spec, tool);
+    const { onOpen } = this.host.tools.retryConfigOf(x.spec, tool);
     return onOpen === 'wait' ? this.waitOrRefuse(x, tool, 'breaker', refusal) : { kind: 'refused', refusal };
   }
 
@@ -172,7 +172,7 @@ export class Admission {
   ): Answer {
     const { retryAfterMs } = refusal;
     const until = this.host.now() + (retryAfterMs ?? Infinity);
-    const { maxDelayMs } = this.host.retryConfigOf(x.spec, tool);
+    const { maxDelayMs } = this.host.tools.retryConfigOf(x.spec, tool);
     const { deadlineAt } = x.context;
     const isTooLong = (retryAfterMs ?? Infinity) > maxDelayMs || (deadlineAt !== null && until >= deadlineAt);
     return isTooLong ? { kind: 'refused', refusal } : { kind: 'wait', on, until };
@@ -183,7 +183,7 @@ export class Admission {
    */
   private needOf(x: AttemptRecord, tool: AnyTool, now: number): Amount | 'unpriced' {
     const { accounts, config } = x.spec;
-    const estimate = this.host.estimates.ofCall(x, tool, this.host.toolOptions(x, tool));
+    const estimate = this.host.estimates.ofCall(x, tool, this.host.tools.optionsOf(x, tool));
     const learned = this.host.estimates.mostUsed(tool);
     if (accounts.length === 0) return { tokens: estimate?.tokens ?? 0, costUsd: estimate?.costUsd ?? 0 };
     const room = roomOf(accounts, now);

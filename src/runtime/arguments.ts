@@ -73,7 +73,7 @@ export function parseArguments(host: Host, args: RunArguments, settings: Orchest
   const inlineTools = new Map<string, AnyTool>();
   const tools = parseTools(host, args, config.fallback, inlineTools, settings);
   checkBundle(
-    tools && (inlineTools.get(tools[0]!.tool) ?? host.registered(tools[0]!.tool)),
+    tools && (inlineTools.get(tools[0]!.tool) ?? host.tools.get(tools[0]!.tool)),
     toolOptions?.value,
   );
   return {
@@ -168,7 +168,7 @@ function parseTools(
       throw new InvalidOptionsError('No tool was named, and there is no planner to choose one.');
     return null;
   }
-  for (const name of fallback ?? []) if (host.registered(name) === undefined) throw notFound(host, name);
+  for (const name of fallback ?? []) if (host.tools.get(name) === undefined) throw notFound(host, name);
   const names = new Set([first, ...(fallback ?? [])]);
   return [...names].map((name) => ({ tool: name }));
 }
@@ -191,12 +191,12 @@ function firstTool(
   }
   if (toolName === undefined) return null;
   if (typeof toolName !== 'string') throw new InvalidOptionsError('Argument `toolName` must be a string.');
-  if (host.registered(toolName) === undefined) throw notFound(host, toolName);
+  if (host.tools.get(toolName) === undefined) throw notFound(host, toolName);
   return toolName;
 }
 
 function notFound(host: Host, name: string): ToolNotFoundError {
-  const names = host.registeredNames();
+  const names = host.tools.names();
   const known = names.length === 0 ? 'No tool is registered' : `Registered are: ${names.join(', ')}`;
   return new ToolNotFoundError(
     `There is no tool "${name}". ${known}. Call registerTool() first, or check the name.`,

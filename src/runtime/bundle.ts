@@ -36,11 +36,11 @@ const MAX_FAILURES = 100;
 /** Asks replicates for the tool that a run has come to. */
 export function startBundle(host: Host, owner: Execution, context: RunContext): void {
   const candidate = currentCandidate(context);
-  const tool = host.toolNamed(owner, candidate.tool) as AnyBundleTool;
+  const tool = host.tools.named(owner, candidate.tool) as AnyBundleTool;
   try {
     const problem = bundleProblem(tool);
     if (problem !== undefined) throw new InvalidOptionsError(problem);
-    const config = parseBundleOptions(pickBundleOptions(host.toolOptions(owner, tool)));
+    const config = parseBundleOptions(pickBundleOptions(host.tools.optionsOf(owner, tool)));
     const schema = schemaAt(tool, config.schemaUri);
     if (config.schemaUri !== undefined && schema === undefined) {
       owner.warn(
@@ -292,7 +292,7 @@ export class Bundle implements Hosted {
     replicate.actor = host.actorOf(replicate, host.machines.replicate, 'replicate', {
       replicateId: replicate.id,
       candidate,
-      maxAttempts: host.baseRetryConfig(owner.spec).maxAttempts,
+      maxAttempts: host.tools.baseRetryConfig(owner.spec).maxAttempts,
       attemptTimeoutMs: config.attemptTimeoutMs ?? null,
       abortGraceMs: config.abortGraceMs,
     });

@@ -108,7 +108,7 @@ export class Execution extends AttemptRecord {
   }
 
   invoke(tool: AnyTool, request: unknown, context: ToolContext): unknown {
-    return tool.execute(request, this.host.toolOptions(this, tool), context);
+    return tool.execute(request, this.host.tools.optionsOf(this, tool), context);
   }
 
   announceCall(call: Parameters<AttemptRecord['announceCall']>[0]): void {

@@ -6,43 +6,28 @@ import {
   type InspectionEvent,
   type Observer,
 } from 'xstate';
-import type { RetryConfig } from '../core/reliability.js';
 import { describeError, OrchestratorError } from '../core/errors.js';
-import { copyJson, type JsonObject, type JsonValue } from '../core/json.js';
 import type { RunStatus } from '../core/output.js';
-import type { PlannedTool } from '../core/planning/plan.js';
-import type { PlanContext, PlannableTool } from '../core/planning/planner.js';
-import {
-  isThenable,
-  type Awaitable,
-  type Clock,
-  type Logger,
-  type Random,
-  type Store,
-} from '../core/ports.js';
-import { checkSchema, type Checked } from '../core/schema.js';
-import { isBundleTool, isSupervised } from '../core/bundle-tool.js';
-import { providerOf, type AnyTool } from '../core/tool.js';
-import type { Candidate } from '../machines/attempt.js';
+import type { Clock, Logger, Random, Store } from '../core/ports.js';
+import type { AnyTool } from '../core/tool.js';
 import type { RunContext } from '../machines/run-context.js';
-import { roomOf } from '../core/allowance.js';
 import { Admission } from './admission.js';
 import type { AttemptRecord, Hosted } from './attempt-record.js';
 import { BudgetLevels } from './budget-levels.js';
-import { Claims } from './claims.js';
-
-import { Estimates, formsOf } from './estimates.js';
-import type { Execution, ExecutionSpec } from './execution.js';
-import { Judging } from './judging.js';
 import { provideBundle } from './bundle-effects.js';
-import { provideReplicate } from './replicate-effects.js';
+import { Claims } from './claims.js';
+import { Estimates } from './estimates.js';
+import type { Execution } from './execution.js';
+import { Judging } from './judging.js';
+import { outcomeFor, stepError } from './outcome.js';
 import type { Provider, Providers } from './providers.js';
+import { provideReplicate } from './replicate-effects.js';
 import { provideRun } from './run-effects.js';
 import { Slices } from './slices.js';
 import { Starter } from './starter.js';
-import { outcomeFor, stepError } from './outcome.js';
 import { Steps } from './steps.js';
 import type { Timers } from './timers.js';
+import { Tools } from './tools.js';
 import type { TroupeEvents } from './troupe-events.js';
 
 export type Inspector = Observer<InspectionEvent> | ((event: InspectionEvent) => void);
@@ -85,6 +70,7 @@ export class Host {
   readonly providers: Providers;
   readonly budgetLevels: BudgetLevels;
   readonly estimates = new Estimates();
+  readonly tools: Tools;
   readonly admission = new Admission(this);
   readonly judging = new Judging(this);
   readonly steps = new Steps(this);
@@ -111,6 +97,7 @@ export class Host {
     this.backgroundTimers = options.backgroundTimers;
     this.troupeEvents = options.troupeEvents;
     this.maxOutputBytes = options.maxOutputBytes;
+    this.tools = new Tools(this, options.registry);
     this.providers = options.providers(this);
     this.budgetLevels = new BudgetLevels(options.inspect, (message, error) =>
       this.internalFault(message, error),
@@ -131,9 +118,9 @@ export class Host {
     const { spec } = x;
     x.actor = this.actorOf(x, this.machines.run, 'run', {
       runId: x.id,
-      candidates: spec.tools && this.candidatesOf(x, spec.tools),
+      candidates: spec.tools && this.tools.candidatesOf(x, spec.tools),
       isAdmitted: spec.claim === undefined,
-      maxAttempts: Math.max(1, this.baseRetryConfig(spec).maxAttempts - x.callsAgainstLimit),
+      maxAttempts: Math.max(1, this.tools.baseRetryConfig(spec).maxAttempts - x.callsAgainstLimit),
       attemptTimeoutMs: spec.config.attemptTimeoutMs ?? null,
       abortGraceMs: spec.config.abortGraceMs,
       deadlineAt,
@@ -281,104 +268,4 @@ export class Host {
     if (!this.providers.coolDown(provider, until)) return;
     this.troupeEvents.emit({ type: 'cooldown_started', provider: provider.key, until: Math.round(until) });
   }
-
-  isRegistered(tool: AnyTool): boolean {
-    return this.options.registry.get(tool.name) === tool;
-  }
-
-  registered(name: string): AnyTool | undefined {
-    return this.options.registry.get(name);
-  }
-
-  registeredNames(): string[] {
-    return [...this.options.registry.keys()];
-  }
-
-  isKnown(x: Execution, name: string): boolean {
-    return x.spec.inlineTools.has(name) || this.options.registry.has(name);
-  }
-
-  toolNamed(x: AttemptRecord, name: string): AnyTool {
-    return (x.spec.inlineTools.get(name) ?? this.options.registry.get(name))!;
-  }
-
-  /** The caller's options beat the plan's, which beat the tool's own. */
-  toolOptions(x: AttemptRecord, tool: AnyTool): JsonObject {
-    const planned = x.plannedOptions.get(tool.name);
-    return copyJson({
-      ...(tool.defaultOptions as JsonObject | undefined),
-      ...planned,
-      ...x.spec.toolOptions,
-    });
-  }
-
-  candidatesOf(x: Execution, tools: readonly PlannedTool[]): Candidate[] {
-    return tools.map(({ tool: name, toolOptions }) => {
-      if (toolOptions) x.plannedOptions.set(name, toolOptions);
-      const tool = this.toolNamed(x, name);
-      const { maxRetries, maxDelayMs, hedgeAfterMs } = this.retryConfigOf(x.spec, tool);
-      const idempotent = tool.idempotent !== false;
-      const isBundle = isSupervised(tool);
-      // A bundle that the tool makes by itself is never made again.
-      const retries = x.spec.isReliable && x.spec.ownsRetries && (isBundle || !isBundleTool(tool));
-      return {
-        tool: name,
-        provider: providerOf(tool),
-        idempotent,
-        isBundle,
-        maxRetries: retries ? maxRetries : 0,
-        maxDelayMs,
-        hedgeAfterMs: retries && idempotent ? (hedgeAfterMs ?? null) : null,
-      };
-    });
-  }
-
-  retryConfigOf(spec: ExecutionSpec, tool: AnyTool): RetryConfig {
-    return this.providers.retryConfig(providerOf(tool), ...spec.retryLayers);
-  }
-
-  /** Without a provider's own options: for what concerns the whole run. */
-  baseRetryConfig(spec: ExecutionSpec): RetryConfig {
-    return this.providers.retryConfig('', ...spec.retryLayers);
-  }
-
-  plannableTools(x: Execution): PlannableTool[] {
-    return [...this.options.registry.values()].map((tool) => ({
-      name: tool.name,
-      version: tool.version ?? '1.0.0',
-      description: tool.description ?? '',
-      capabilities: tool.capabilities ?? [],
-      provider: providerOf(tool),
-      idempotent: tool.idempotent !== false,
-      accepts: (request) => accepts(tool, typeof x.spec.request === 'string' ? x.spec.request : request),
-      estimate: (request) => this.estimates.ofPlanned(tool, request, this.toolOptions(x, tool)),
-    }));
-  }
-
-  planContext(x: Execution): PlanContext {
-    const { accounts, config } = x.spec;
-    const room =
-      accounts.length === 0 ? { tokens: Infinity, costUsd: Infinity } : roomOf(accounts, this.now());
-    const { deadlineAt } = x.actor.getSnapshot().context;
-    return {
-      budget: {
-        ...(room.tokens === Infinity ? {} : { tokens: room.tokens }),
-        ...(room.costUsd === Infinity ? {} : { costUsd: room.costUsd }),
-        ...(deadlineAt === null ? {} : { ms: Math.max(0, deadlineAt - this.now()) }),
-      },
-      breakers: this.providers.breakerStates([...this.options.registry.values()].map(providerOf)),
-      failures: this.judging.failures,
-      maxParallel: config.maxParallel,
-    };
-  }
-}
-
-/** Null: in one of the forms a request may have, the tool takes it. Else why not. */
-function accepts(tool: AnyTool, request: JsonValue): Awaitable<string | null> {
-  const reason = (known: Checked) =>
-    known.ok ? null : `its \`input\` schema refuses the request (${known.problem})`;
-  const [first, second] = formsOf(tool, request).map((form) => checkSchema(tool.input, form));
-  if (second === undefined) return isThenable(first!) ? first.then(reason) : reason(first!);
-  if (!isThenable(first!) && !isThenable(second)) return first!.ok ? null : reason(second);
-  return Promise.all([first!, second]).then(([known, other]) => (known.ok ? null : reason(other)));
 }

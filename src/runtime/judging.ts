@@ -22,7 +22,7 @@ export class Judging {
 
   classify(x: AttemptRecord, tool: AnyTool, error: unknown, now: number): Failure {
     const failure = classifyError(error, now);
-    const { classify } = this.host.retryConfigOf(x.spec, tool);
+    const { classify } = this.host.tools.retryConfigOf(x.spec, tool);
     if (!classify) return failure;
     return applyVerdict(failure, this.verdict(x, classify, error));
   }
@@ -37,7 +37,7 @@ export class Judging {
 
   /** Content may be a failure too; undefined: it is an answer. */
   classifyResult(x: AttemptRecord, tool: AnyTool, content: JsonValue): Failure | undefined {
-    const { classifyResult } = this.host.retryConfigOf(x.spec, tool);
+    const { classifyResult } = this.host.tools.retryConfigOf(x.spec, tool);
     if (!classifyResult) return undefined;
     const verdict = this.contain(x, 'classifyResult', () => classifyResult(content));
     if (verdict === undefined || verdict === null) return undefined;
@@ -54,7 +54,7 @@ export class Judging {
 
   classifyInvalid(x: AttemptRecord, tool: AnyTool, problem: string): Failure {
     const failure = makeFailure('invalid_output', { message: problem });
-    const { classify } = this.host.retryConfigOf(x.spec, tool);
+    const { classify } = this.host.tools.retryConfigOf(x.spec, tool);
     if (!classify) return failure;
     const error = Object.assign(new Error(problem), {
       name: 'InvalidOutputError',
@@ -72,7 +72,7 @@ export class Judging {
       return { ...failure, at, delayMs: null, retryBudgetAllows: false };
     }
     x.lastError = error ?? new Error(failure.message);
-    if (this.host.isRegistered(call.tool)) this.noteFailed(call.tool.name, failure.category);
+    if (this.host.tools.has(call.tool)) this.noteFailed(call.tool.name, failure.category);
     if (failure.category === 'rate_limit' && failure.retryAfterMs !== undefined) {
       this.host.coolDown(provider, at + failure.retryAfterMs);
     }
@@ -96,14 +96,14 @@ export class Judging {
 
   /** Whether the breaker refuses what would be the next call. */
   private refusal(x: AttemptRecord, call: Call, at: number): { refusedUntil?: number } {
-    if (this.host.retryConfigOf(x.spec, call.tool).onOpen === 'wait') return {};
+    if (this.host.tools.retryConfigOf(x.spec, call.tool).onOpen === 'wait') return {};
     const refusing = call.grant.provider.breaker.wouldRefuse();
     return refusing ? { refusedUntil: at + (refusing.retryAfterMs ?? Number.MAX_SAFE_INTEGER) } : {};
   }
 
   /** Null: the caller's `delay` says stop. */
   private delay(x: AttemptRecord, call: Call, failure: Failure, error: unknown): number | null {
-    const config = this.host.retryConfigOf(x.spec, call.tool);
+    const config = this.host.tools.retryConfigOf(x.spec, call.tool);
     const { attempt } = call.options;
     // Only a failure that can be retried is worth the question.
     const mayRetry = failure.retryable && x.spec.ownsRetries && attempt <= config.maxRetries;

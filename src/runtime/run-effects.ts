@@ -118,9 +118,9 @@ function makePlan(host: Host, x: Execution): void {
     planner: spec.planner!,
     // A copy: a planner may do with it what it likes.
     request: typeof spec.request === 'string' ? { query: spec.request } : copyJson(spec.request),
-    tools: host.plannableTools(x),
-    context: host.planContext(x),
-    isKnown: (name: string) => host.isKnown(x, name),
+    tools: host.tools.plannable(x),
+    context: host.tools.planContext(x),
+    isKnown: (name: string) => host.tools.knows(x, name),
   };
   x.runInScope(() =>
     callPlanner(
@@ -135,7 +135,7 @@ function planned(host: Host, x: Execution, plan: Plan): void {
   if (x.isEnded) return;
   x.plan = plan;
   if (plan.strategy === 'single')
-    return x.send({ type: 'planned', candidates: host.candidatesOf(x, plan.tools) });
+    return x.send({ type: 'planned', candidates: host.tools.candidatesOf(x, plan.tools) });
   host.steps.prepare(x, plan.steps);
   const steps = plan.steps.map((step) => step.name);
   if (plan.strategy === 'chain') return x.send({ type: 'planned.chain', steps });

@@ -282,7 +282,7 @@ export class Starter {
 
   private fingerprint(given: StartRequest): string {
     const name = given.tools?.[0]?.tool ?? null;
-    const tool = name === null ? undefined : (given.inlineTools.get(name) ?? this.host.registered(name));
+    const tool = name === null ? undefined : (given.inlineTools.get(name) ?? this.host.tools.get(name));
     return fingerprintOf({
       tool: name,
       version: tool ? (tool.version ?? '1.0.0') : null,
