@@ -205,10 +205,12 @@ export class Budget implements Account {
     }
   }
 
+  /** Whether calls in flight hold all that is left. What is held by those who wait themselves does not count. */
   private isTaken(): boolean {
+    const { held, used, blocked } = this;
     const { tokens = Infinity, costUsd = Infinity } = this.limits;
-    const byTokens = this.held.tokens > 0 && this.used.tokens + this.held.tokens >= tokens;
-    const byCost = this.held.costUsd > 0 && this.used.costUsd + this.held.costUsd >= costUsd;
+    const byTokens = held.tokens - blocked.tokens > 1e-12 && used.tokens + held.tokens >= tokens;
+    const byCost = held.costUsd - blocked.costUsd > 1e-12 && used.costUsd + held.costUsd >= costUsd;
     return byTokens || byCost;
   }
 }

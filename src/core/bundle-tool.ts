@@ -38,6 +38,7 @@ export abstract class BundleTool<Req = JsonValue, Answer = JsonValue> extends To
 > {
   /**
    * Gives one independent answer: any JSON, text and null included. Called once for each attempt of each replicate.
+   * Write `override` before it where your compiler asks for that (`noImplicitOverride`).
    * Metadata of a {@link toolResult} may hold `temperature` and `cached`, for draws that are no independent ones.
    */
   replicate?(

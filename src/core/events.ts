@@ -48,6 +48,8 @@ export type RunEventBody =
       readonly resource: 'tokens' | 'cost';
       readonly limit: number;
       readonly spent: number;
+      /** How many it stands for, where those of replicates were merged. */
+      readonly folded?: number;
     } & Place)
   | {
       readonly type: 'delta';

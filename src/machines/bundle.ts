@@ -26,8 +26,8 @@ export interface BundleContext {
   stopReason: StopReason | null;
   /** The limit or cancellation that cut it short. */
   cut: AbortCause | null;
-  /** The run's time is up, though the answer is known. */
-  isHurried: boolean;
+  /** The grace has passed: what is left is done without the tool's own functions. */
+  isLate: boolean;
 }
 
 export type BundleEvent =
@@ -58,10 +58,8 @@ const bundleSetup = setup({
     abortReplicates: (_: unknown, _params: { cause: AbortCause }) => {},
     /** Tell the run that the answer is known: a limit comes too late now. */
     announceDecided: () => {},
-    /** Reduce the answers. Answered by `summary.made`. */
-    summarise: () => {},
-    /** The same without the tool's own callbacks, at once. */
-    summarisePlainly: () => {},
+    /** Reduce the answers; `plain`: without the tool's own functions. Answered by `summary.made`. */
+    summarise: (_: unknown, _params: { plain: boolean }) => {},
     armTimer: (_: unknown, _params: { timer: 'grace'; inMs: number }) => {},
     disarmTimer: (_: unknown, _params: { timer: 'grace' }) => {},
     /** The bundle is over: report to the run. */
@@ -77,7 +75,7 @@ const bundleSetup = setup({
     ),
     noteNext: assign(({ event }) => (event.type === 'batch.tallied' ? { next: event.next } : {})),
     noteStop: assign(({ event }) => (event.type === 'batch.tallied' ? { stopReason: event.stop } : {})),
-    noteHurry: assign({ isHurried: true }),
+    noteLate: assign({ isLate: true }),
     noteCut: assign(({ event }) => (event.type === 'stop' ? { cut: event.cause } : {})),
   },
   guards: {
@@ -103,7 +101,7 @@ export const bundleMachine = bundleSetup.createMachine({
     abortGraceMs: input.abortGraceMs,
     stopReason: null,
     cut: null,
-    isHurried: false,
+    isLate: false,
   }),
   initial: 'issuing',
   states: {
@@ -132,10 +130,10 @@ export const bundleMachine = bundleSetup.createMachine({
     },
     interrupted: {
       description: 'A limit or a cancellation: what is finished stays, the rest is aborted.',
-      entry: {
-        type: 'abortReplicates',
-        params: ({ context }) => ({ cause: context.cut ?? 'cancelled' }),
-      },
+      entry: [
+        { type: 'abortReplicates', params: ({ context }) => ({ cause: context.cut ?? 'cancelled' }) },
+        { type: 'armTimer', params: graceTimer },
+      ],
       always: 'draining',
     },
     draining: {
@@ -144,33 +142,22 @@ export const bundleMachine = bundleSetup.createMachine({
       entry: 'announceDecided',
       always: { guard: 'nothingInFlight', target: 'reducing' },
       on: {
-        hurry: { actions: 'noteHurry' },
+        hurry: { actions: { type: 'armTimer', params: graceTimer } },
+        stop: { actions: { type: 'armTimer', params: graceTimer } },
+        'timer.grace': { actions: 'noteLate' },
         'replicate.ended': { actions: 'noteEnded' },
         'batch.withdrawn': { actions: 'noteWithdrawn' },
       },
     },
     reducing: {
       description:
-        'Consensus, confidence, disagreements. Past a limit it takes no longer than `abortGraceMs`.',
-      entry: [
-        'summarise',
-        {
-          type: 'armTimer',
-          params: ({ context }) => ({
-            timer: 'grace',
-            inMs: context.cut === null && !context.isHurried ? Infinity : context.abortGraceMs,
-          }),
-        },
-      ],
+        'Consensus, confidence, disagreements. Past a limit, draining and it take no longer than `abortGraceMs`.',
+      entry: { type: 'summarise', params: ({ context }) => ({ plain: context.isLate }) },
       exit: { type: 'disarmTimer', params: { timer: 'grace' } },
       on: {
-        hurry: {
-          actions: {
-            type: 'armTimer',
-            params: ({ context }) => ({ timer: 'grace', inMs: context.abortGraceMs }),
-          },
-        },
-        'timer.grace': { actions: 'summarisePlainly' },
+        hurry: { actions: { type: 'armTimer', params: graceTimer } },
+        stop: { actions: { type: 'armTimer', params: graceTimer } },
+        'timer.grace': { actions: { type: 'summarise', params: { plain: true } } },
         'summary.made': [
           { guard: 'wasCut', target: 'cut' },
           { guard: 'supportsCompleted', target: 'completed' },
@@ -205,3 +192,7 @@ export const bundleMachine = bundleSetup.createMachine({
     },
   },
 });
+
+function graceTimer({ context }: { context: BundleContext }) {
+  return { timer: 'grace', inMs: context.abortGraceMs } as const;
+}

@@ -46,13 +46,14 @@ export interface ReplicateContext extends AttemptContext {
 
 export type ReplicateEvent =
   | AttemptEvent
-  /** Its turn under `maxParallel`. */
+  /** Its turn under `maxParallel`; `deadlineAt` is the run's. */
   | { type: 'turn.granted'; timesOutAt: number | null; deadlineAt: number | null }
   /** The bundle does not need it, or may not go on. */
   | { type: 'replicate.stop'; cause: AbortCause }
   | { type: 'answer.valid' }
   | { type: 'answer.invalid'; failure: JudgedFailure; committed: boolean }
   | { type: 'budget.exceeded' }
+  | { type: 'deadline.extended'; at: number | null }
   | { type: 'timer.replicate' }
   | { type: 'timer.grace' };
 
@@ -89,7 +90,12 @@ const replicateSetup = setup({
     scheduleRetry: assign((args) => attemptUpdates.scheduleRetry(args)),
     forgetCalls: assign(() => attemptUpdates.forgetCalls()),
     noteTurn: assign(({ event }) =>
-      event.type === 'turn.granted' ? { timesOutAt: event.timesOutAt, deadlineAt: event.deadlineAt } : {},
+      event.type === 'turn.granted'
+        ? { timesOutAt: event.timesOutAt, deadlineAt: sooner(event.deadlineAt, event.timesOutAt) }
+        : {},
+    ),
+    noteDeadline: assign(({ context, event }) =>
+      event.type === 'deadline.extended' ? { deadlineAt: sooner(event.at, context.timesOutAt) } : {},
     ),
     noteLate: assign(({ context, event }) => ({ late: context.late ?? endBy(event) })),
     endLate: assign(({ context }) => ({ end: context.late })),
@@ -131,6 +137,7 @@ export const replicateMachine = replicateSetup.createMachine({
     'replicate.stop': { target: '.settling', actions: 'endStopped' },
     'timer.replicate': { target: '.settling', actions: 'endStopped' },
     'budget.exceeded': { target: '.settling', actions: 'endStopped' },
+    'deadline.extended': { actions: 'noteDeadline' },
   },
   states: {
     queued: {
@@ -213,8 +220,9 @@ export const replicateMachine = replicateSetup.createMachine({
         'call.failed': { guard: 'isInFlight', actions: 'landCall' },
         'timer.grace': { actions: ['abandonCalls', 'forgetCalls'] },
         // The first cause decides how it ends. Where a call has answered already, a stop only bounds the check of it.
-        'replicate.stop': { guard: 'isAnswered', actions: 'noteLate' },
-        'timer.replicate': { guard: 'isAnswered', actions: 'endStopped' },
+        // The second ones keep what is refused here from the root's handlers.
+        'replicate.stop': [{ guard: 'isAnswered', actions: 'noteLate' }, {}],
+        'timer.replicate': [{ guard: 'isAnswered', actions: 'endStopped' }, {}],
         'budget.exceeded': {},
       },
     },
@@ -230,12 +238,36 @@ export const replicateMachine = replicateSetup.createMachine({
       description: 'Nothing is in flight any more.',
       always: [{ guard: 'endsCancelled', target: 'cancelled' }, { target: 'failed' }],
     },
-    valid: { type: 'final', tags: ['ended'], entry: { type: 'finish', params: { status: 'valid' } } },
-    invalid: { type: 'final', tags: ['ended'], entry: { type: 'finish', params: { status: 'invalid' } } },
-    failed: { type: 'final', tags: ['ended'], entry: { type: 'finish', params: { status: 'failed' } } },
-    cancelled: { type: 'final', tags: ['ended'], entry: { type: 'finish', params: { status: 'cancelled' } } },
+    valid: {
+      type: 'final',
+      tags: ['ended'],
+      description: 'It votes.',
+      entry: { type: 'finish', params: { status: 'valid' } },
+    },
+    invalid: {
+      type: 'final',
+      tags: ['ended'],
+      description: 'Its answer is kept with its errors; it counts, and does not vote.',
+      entry: { type: 'finish', params: { status: 'invalid' } },
+    },
+    failed: {
+      type: 'final',
+      tags: ['ended'],
+      description: 'It counts, and has no answer.',
+      entry: { type: 'finish', params: { status: 'failed' } },
+    },
+    cancelled: {
+      type: 'final',
+      tags: ['ended'],
+      description: 'Not needed any more, or its run was stopped.',
+      entry: { type: 'finish', params: { status: 'cancelled' } },
+    },
   },
 });
+
+function sooner(a: number | null, b: number | null): number | null {
+  return a === null || b === null ? (a ?? b) : Math.min(a, b);
+}
 
 /** How an event that stops a replicate makes it end. */
 function endBy(event: ReplicateEvent): ReplicateEnd {

@@ -41,7 +41,7 @@ export interface RunContext extends AttemptContext {
   /** The supervisor of a bundle, an actor of its own. */
   bundle: 'running' | 'ended' | null;
   /** Why the current candidate's bundle has no valid replicate. */
-  bundleEnd: AttemptEnd | null;
+  bundleEnd: (AttemptEnd & { readonly committed: boolean }) | null;
   /** What stopped it after the bundle's answer was known; it decides only where that turns out to be none. */
   late: RunEnd | null;
   end: RunEnd | null;
@@ -65,6 +65,8 @@ export type RunEvent =
       status: BundleStatus | 'cut';
       /** Why no replicate could answer; null where one did. */
       end: AttemptEnd | null;
+      /** Part of an answer was shown, so no other tool may answer instead. */
+      committed: boolean;
       failures: readonly AttemptFailure[];
     }
   | { type: 'deadline.extended'; at: number | null }

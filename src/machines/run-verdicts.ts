@@ -34,7 +34,7 @@ export function earlier(a: number | null, b: number | null): number | null {
 
 export function mayFallOver(context: RunContext): boolean {
   if (context.candidate + 1 >= context.candidates.length) return false;
-  if (context.bundleEnd) return true;
+  if (context.bundleEnd) return !context.bundleEnd.committed;
   if (context.refusal) return context.refusal.code !== 'attempts_exhausted';
   return context.calls < context.maxAttempts && retryDecision(context).kind === 'fall_over';
 }

@@ -103,7 +103,7 @@ const runSetup = setup({
       event.type === 'bundle.ended'
         ? {
             bundle: 'ended' as const,
-            bundleEnd: event.end,
+            bundleEnd: event.end && { ...event.end, committed: event.committed },
             failures: [...context.failures, ...event.failures],
           }
         : {},

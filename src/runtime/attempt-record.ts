@@ -50,6 +50,8 @@ export abstract class AttemptRecord implements Hosted {
   refusedBecause: unknown;
   lastDelayMs = 0;
   shortage: Shortage | undefined;
+  /** What the last bundle found, where it is no answer. */
+  evidence: JsonValue | undefined;
   /** Reserved and permitted, the call not started yet. */
   grant: Grant | undefined;
   /** How to leave the queue or wait the attempt is in. */
@@ -85,6 +87,10 @@ export abstract class AttemptRecord implements Hosted {
     readonly provider: string;
     readonly hedge: boolean;
   }): void;
+  /** Whether an answer is checked once the call has settled: its permit stays open until then. */
+  abstract get checksAnswers(): boolean;
+  /** Its call was due when it was not wanted any more. */
+  abstract notWanted(call: Call): void;
   /** Where the idempotency key of its calls begins, for the tool at this place of the plan. */
   abstract callKey(candidate: number, tool: string): string;
   /** A budget does not cover a call. */
@@ -123,7 +129,7 @@ export abstract class AttemptRecord implements Hosted {
     this.owner?.noteCalled(tool);
   }
 
-  /** Takes back the deltas of a failed call that no reader has seen. */
+  /** Takes back the deltas of failed calls that no reader has seen: its own, and those of its replicates. */
   withdrawUnseen(tool: string): void {
     if (!this.spec.config.streaming) return;
     const { step, replicate } = this.place;
@@ -133,7 +139,7 @@ export abstract class AttemptRecord implements Hosted {
           event.type === 'delta' &&
           event.toolName === tool &&
           event.step === step &&
-          event.replicate === replicate,
+          (replicate === undefined || event.replicate === replicate),
       );
     }
   }

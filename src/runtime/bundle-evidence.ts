@@ -43,7 +43,10 @@ export class BundleEvidence {
   /** Indexes below it were issued. */
   private batchEnd = 0;
   private isCounting = false;
-  private isDecided = false;
+  /** The rule has stopped it: what settles from now on does not vote. */
+  isDecided = false;
+  private readonly counted = new Set<number>();
+  private isDropped = false;
   private whenCounted: (() => void) | undefined;
   private toldAt = 0;
   /** From now on without the tool's functions. */
@@ -83,7 +86,7 @@ export class BundleEvidence {
     if (this.isCounting || this.waiting.length === 0) return;
     this.isCounting = true;
     this.options.slices.drive(this.count(), {
-      isWanted: () => !this.isHurried,
+      isWanted: () => !this.isHurried && !this.isDropped,
       done: () =>
         this.options.guard(() => {
           this.isCounting = false;
@@ -91,6 +94,11 @@ export class BundleEvidence {
         }),
       failed: this.options.failed,
     });
+  }
+
+  /** After a fault of ours: nothing of it is wanted any more. */
+  drop(): void {
+    this.isDropped = true;
   }
 
   /** The state of the votes, where there is something to tell that was not told before. */
@@ -111,7 +119,7 @@ export class BundleEvidence {
     this.isHurried = plain;
     const finish = () =>
       this.options.slices.drive(this.summary(plain), {
-        isWanted: () => this.isHurried === plain,
+        isWanted: () => this.isHurried === plain && !this.isDropped,
         done: (summary) => this.options.guard(() => done(summary)),
         failed: this.options.failed,
       });
@@ -123,6 +131,7 @@ export class BundleEvidence {
     const { speculate } = this.options.config;
     for (let draw = this.waiting.shift(); draw; draw = this.waiting.shift()) {
       // By arrival, an index is a place in the order of counting.
+      if (!this.isDecided) this.counted.add(draw.index);
       yield* this.tally.addSlices(speculate ? { ...draw, index: this.tally.n } : draw);
       if (speculate || this.tally.n === this.batchEnd) this.options.guard(() => this.decide());
       yield;
@@ -142,7 +151,9 @@ export class BundleEvidence {
 
   private *summary(plain: boolean): Generator<void, BundleSummary> {
     const { config, tool, inScope } = this.options;
-    const draws = this.settled.filter(() => true);
+    // What settled before the decision and was not counted yet had no part in it.
+    const votes = (draw: Draw) => !this.isDecided || this.counted.has(draw.index);
+    const draws = this.settled.filter(() => true).map((draw) => (votes(draw) ? draw : without(draw)));
     // Counted by arrival, or without all of the tool's functions: once more, in index order.
     const recount = plain || config.speculate;
     const tally = recount ? new Tally(this.tallyOptions(plain)) : this.tally;
@@ -177,4 +188,9 @@ export class BundleEvidence {
       ...(tool.equivalent && !plain ? { equivalent } : {}),
     };
   }
+}
+
+/** A draw that is listed, and does not vote. */
+function without(draw: Draw): Draw {
+  return { ...draw, status: 'cancelled', data: null };
 }

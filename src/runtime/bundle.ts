@@ -52,7 +52,7 @@ export function startBundle(host: Host, owner: Execution, context: RunContext): 
   } catch (error) {
     owner.lastError = error;
     const end = { code: 'validation', why: describeError(error), retryAfterMs: null } as const;
-    return owner.send({ type: 'bundle.ended', status: 'failed', end, failures: [] });
+    return owner.send({ type: 'bundle.ended', status: 'failed', end, failures: [], committed: false });
   }
   owner.bundle.start();
 }
@@ -62,7 +62,7 @@ export class Bundle implements Hosted {
   readonly id: string;
   readonly keyBase: string;
   isEnded = false;
-  private actor!: Actor<typeof bundleMachine>;
+  private actor: Actor<typeof bundleMachine> | undefined;
   private readonly evidence: BundleEvidence;
   private readonly seeds: readonly number[];
   private readonly turns: LimitFunction;
@@ -76,12 +76,14 @@ export class Bundle implements Hosted {
   /** Replicates below it are issued. */
   private batchEnd = 0;
   private launching = 0;
-  /** Nothing more is begun. */
-  isStopping = false;
+  /** Why nothing more is begun. */
+  stopCause: AbortCause | undefined;
   private answerBytes = 0;
   private hiddenAnswers = 0;
   /** When the first of them that refused may be asked again, in milliseconds. */
   private retryAfterMs: number | null = null;
+  /** Part of an answer that failed was shown. */
+  private isCommitted = false;
   private grace: Timer | undefined;
   private content: { readonly evidenceBundle: EvidenceBundle } | undefined;
 
@@ -111,7 +113,7 @@ export class Bundle implements Hosted {
       inScope: (ask) => this.runInScope(ask),
       tallied: (stop, next) => {
         const votes = this.evidence.news();
-        if (votes) owner.emit(votesSoFar(votes, this.progress));
+        if (votes) owner.emit(votesSoFar(votes, this.progress!));
         if (stop !== null || next > 0) this.send({ type: 'batch.tallied', stop, next });
       },
     });
@@ -135,7 +137,9 @@ export class Bundle implements Hosted {
   }
 
   /** How far it is. Plain JSON. */
-  get progress(): BundleProgress {
+  get progress(): BundleProgress | undefined {
+    // An inspector may ask while the actor is made.
+    if (this.actor === undefined) return undefined;
     const { value, context } = this.actor.getSnapshot();
     const valid = countValid(this.replicates.filter(() => true));
     const { issued, ended: settled, rounds } = context;
@@ -150,6 +154,11 @@ export class Bundle implements Hosted {
     this.owner.crashed(error);
   }
 
+  /** Another caller of the run has joined, and has more time. */
+  extendDeadline(at: number | null): void {
+    for (const replicate of this.live.values()) replicate.send({ type: 'deadline.extended', at });
+  }
+
   /** The run may not go on. */
   stop(cause: AbortCause): void {
     this.send({ type: 'stop', cause });
@@ -162,7 +171,9 @@ export class Bundle implements Hosted {
 
   /** After a fault of ours: nothing is waited for. */
   abandon(): void {
-    this.isEnded = this.isStopping = true;
+    this.isEnded = true;
+    this.stopCause = 'failed';
+    this.evidence.drop();
     for (const replicate of this.live.values()) {
       this.host.abandon(replicate);
       replicate.isEnded = true;
@@ -182,11 +193,11 @@ export class Bundle implements Hosted {
   /** Gives a replicate its turn once `maxParallel` allows. */
   awaitTurn(replicate: ReplicateRun): void {
     void this.turns(() => {
-      if (replicate.isEnded || this.isStopping) return undefined;
+      if (replicate.isEnded || this.stopCause) return undefined;
       return new Promise<void>((resolve) => {
         replicate.leaveTurn = resolve;
         this.host.slices.run(() => {
-          if (!this.isStopping) this.host.guard(replicate, () => replicate.begin());
+          if (!this.stopCause) this.host.guard(replicate, () => replicate.begin());
         });
       });
     });
@@ -198,7 +209,7 @@ export class Bundle implements Hosted {
 
   /** Stops what is going on, in slices; what has no actor yet never gets one. */
   abort(cause: AbortCause): void {
-    this.isStopping = true;
+    this.stopCause = cause;
     this.withdraw(this.batchEnd - this.planned);
     const { slices } = this.host;
     let count = 0;
@@ -216,8 +227,10 @@ export class Bundle implements Hosted {
     this.host.release(replicate);
     this.live.delete(replicate.index);
     replicate.leaveTurn?.();
+    replicate.answer?.call?.leaveUnchecked();
     if (!replicate.hasBegun && status === 'cancelled') return this.withdraw(1);
-    this.keep(replicate, status);
+    // What comes after the decision is discarded like any loser, its usage kept.
+    this.keep(replicate, this.evidence.isDecided && status === 'valid' ? 'cancelled' : status);
     this.send({ type: 'replicate.ended' });
     this.fill();
   }
@@ -265,17 +278,17 @@ export class Bundle implements Hosted {
     const { retryAfterMs } = this;
     const end = status === 'failed' ? { ...whyNoneIsValid(evidenceBundle.replicates), retryAfterMs } : null;
     const failures = status === 'failed' ? this.failures : [];
-    owner.send({ type: 'bundle.ended', status, end, failures });
+    owner.send({ type: 'bundle.ended', status, end, failures, committed: this.isCommitted });
   }
 
   private send(event: BundleChartEvent): void {
-    if (!this.isEnded) this.host.send(this.actor, event);
+    if (!this.isEnded && this.actor) this.host.send(this.actor, event);
   }
 
   /** Makes actors for issued replicates, as many as may live at a time. */
   private fill(): void {
     while (this.planned < this.batchEnd && this.live.size + this.launching < this.window) {
-      if (this.isStopping) return;
+      if (this.stopCause) return;
       const index = this.planned++;
       this.launching += 1;
       this.host.slices.run(() => this.host.guard(this, () => this.launch(index)));
@@ -284,7 +297,7 @@ export class Bundle implements Hosted {
 
   private launch(index: number): void {
     this.launching -= 1;
-    if (this.isStopping) return this.withdraw(1);
+    if (this.stopCause) return this.withdraw(1);
     const { host, owner, candidate } = this;
     const { config } = owner.spec;
     const replicate = new ReplicateRun(host, this, index, this.seeds[index]!);
@@ -310,7 +323,8 @@ export class Bundle implements Hosted {
     const draw = { id, index, seed, status, data, ...(temperature === undefined ? {} : { temperature }) };
     this.replicates[index] = this.withinLimit(report, replicate.answer?.bytes ?? 0);
     this.owner.lastError = replicate.lastError ?? this.owner.lastError;
-    const { end, failures } = replicate.context;
+    const { end, failures, lastFailure } = replicate.context;
+    this.isCommitted ||= lastFailure?.committed === true;
     if (end?.retryAfterMs != null) {
       this.retryAfterMs = Math.min(end.retryAfterMs, this.retryAfterMs ?? Infinity);
     }
@@ -334,7 +348,7 @@ export class Bundle implements Hosted {
   }
 
   private assemble(summary: BundleSummary): EvidenceBundle {
-    const { stopReason, cut, rounds } = this.actor.getSnapshot().context;
+    const { stopReason, cut, rounds } = this.actor!.getSnapshot().context;
     const { k, epsilon, schemaUri } = this.config;
     return assembleBundle({
       task: this.tool.name,

@@ -96,6 +96,7 @@ export class Call {
       hedge: options.isHedge,
     });
     // An observer may have stopped the run just now; its calls are aborted when this one has begun.
+    if (!this.aborted && x.isEnding) x.notWanted(this);
     if (this.aborted || x.isEnding) return false;
     x.noteCalled(tool);
     return true;
@@ -194,9 +195,8 @@ export class Call {
     }
     const failure = this.judge(outcome, now);
     if (failure === undefined) {
-      this.settlePermit('success');
-      if (!this.aborted) host.judging.succeeded(x, this);
       if (!this.aborted) this.accept(outcome as ToolCallOutcome & { kind: 'answered' });
+      if (!this.aborted && !x.checksAnswers) this.confirm();
       this.finish(outcome, false);
       const partial = this.isPartial ? { partial: true } : {};
       x.send({ type: 'call.succeeded', call: this.options.number, ...partial });
@@ -209,6 +209,22 @@ export class Call {
     this.finish(outcome, false, failure);
     if (limit) x.limitedBy(limit);
     x.send({ type: 'call.failed', call: this.options.number, failure: judged, committed: this.isCommitted });
+  }
+
+  /** Its answer is one: the provider did well. */
+  confirm(): void {
+    this.settlePermit('success');
+    this.host.judging.succeeded(this.x, this);
+  }
+
+  /** Its answer was checked, and is none. */
+  refute(failure: Failure, error: unknown): void {
+    this.tellBreaker(failure, error);
+  }
+
+  /** Nobody will check its answer any more. */
+  leaveUnchecked(): void {
+    this.settlePermit('ignored');
   }
 
   /** Part of its answer was shown, so no other call may answer instead. */
@@ -234,7 +250,7 @@ export class Call {
         const own = ownBundle(tool, outcome.content);
         this.isPartial = own?.status === 'partial';
         if (own?.status === 'failed') {
-          x.root.evidence = outcome.content;
+          x.evidence = outcome.content;
           return makeFailure('invalid_output', { message: own.problem });
         }
         return host.judging.classifyResult(x, tool, outcome.content);
@@ -308,7 +324,7 @@ function abortReason(x: AttemptRecord, cause: AbortCause): unknown {
     case 'timed_out':
       return new DOMException("The run's deadline has passed.", 'TimeoutError');
     case 'timeout':
-      return new DOMException('The attempt took longer than `attemptTimeoutMs`.', 'TimeoutError');
+      return new DOMException('The call took longer than its limit.', 'TimeoutError');
     case 'budget_exceeded':
       return new DOMException("The run's budget is spent.", 'AbortError');
     default:

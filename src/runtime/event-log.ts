@@ -112,10 +112,12 @@ export class EventLog implements AsyncIterable<RunEvent> {
   }
 }
 
+const OF_REPLICATES: ReadonlySet<string> = new Set(['attempt_failed', 'retry_scheduled', 'budget_warning']);
+
 /** Failures and retries of single replicates are folded too: there may be thousands of them. */
 function isFoldable(event: RunEvent): boolean {
-  if (event.type !== 'attempt_failed' && event.type !== 'retry_scheduled') return FOLDABLE.has(event.type);
-  return event.replicate !== undefined;
+  if (FOLDABLE.has(event.type)) return true;
+  return OF_REPLICATES.has(event.type) && 'replicate' in event && event.replicate !== undefined;
 }
 
 /** Merges neighbouring small events by kind; each result carries the last sequence number of its kind. */
@@ -125,7 +127,7 @@ function fold(group: readonly RunEvent[]): RunEvent[] {
   for (const event of group) {
     const kind =
       event.type === 'delta'
-        ? `delta ${event.toolName} ${event.attempt} ${event.replicate ?? ''}`
+        ? `delta ${event.toolName} ${event.attempt} ${event.step ?? ''} ${event.replicate ?? ''}`
         : event.type;
     const events = byKind.get(kind);
     if (events) events.push(event);

@@ -51,8 +51,6 @@ export class Execution extends AttemptRecord {
   replicateCalls = 0;
   /** The bundle being asked, or asked last. */
   bundle: Bundle | undefined;
-  /** What the last bundle found, where it is no answer. */
-  evidence: JsonValue | undefined;
   /** A limit error of a nested run that the tool let through. */
   nestedLimit: OrchestratorError | undefined;
   rejection: OrchestratorError | undefined;
@@ -115,6 +113,13 @@ export class Execution extends AttemptRecord {
     this.emit({ type: 'tool_started', ...call });
   }
 
+  get checksAnswers(): boolean {
+    return false;
+  }
+
+  /** Its chart knows: it has decided how it ends. */
+  notWanted(): void {}
+
   callKey(candidate: number, tool: string): string {
     return candidate === 0 ? this.spec.keyBase : `${this.spec.keyBase}:${tool}`;
   }
@@ -133,6 +138,13 @@ export class Execution extends AttemptRecord {
     call.abort('timed_out');
     this.root.isStopping = true;
     this.send({ type: 'deadline.passed' });
+  }
+
+  /** Another caller has joined, and has more time. */
+  extendDeadline(at: number | null): void {
+    this.send({ type: 'deadline.extended', at });
+    this.bundle?.extendDeadline(at);
+    for (const { execution } of this.steps) execution?.extendDeadline(at);
   }
 
   /** `run_started`, once it is known what will be run. */

@@ -213,7 +213,13 @@ export class Host {
     } else {
       const isAnswer = status === 'completed' || status === 'partial';
       const error = isAnswer ? undefined : stepError(x, context);
-      this.steps.ended(parent.execution, parent.step, status, error, x.answer?.content ?? x.evidence);
+      this.steps.ended(
+        parent.execution,
+        parent.step,
+        status,
+        error,
+        x.answer ? x.answer.content : x.evidence,
+      );
     }
     for (const ended of x.whenEnded) ended();
   }

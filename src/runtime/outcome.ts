@@ -319,7 +319,7 @@ const HINTS: Partial<Record<OrchestratorErrorCode | '', string>> = {
   pool_full: "Raise the pool's `size` or `queueLimit`, or send fewer runs at a time.",
   pool_timeout: "Raise the pool's `size` or `queueTimeoutMs`.",
   retry_budget: 'Too many calls of this provider fail; it is left alone for a while.',
-  gave_up: 'Raise `timeoutMs` if the answer is worth the wait.',
+  gave_up: 'Raise the limit of time if the answer is worth the wait.',
   attempts_exhausted: 'Raise `reliability.maxAttempts` if more calls are wanted.',
   unpriced: 'Let `estimate` give `costUsd`, or set `unpriced: "zero"`.',
   invalid_output: 'Correct the tool, or its `output` schema.',

@@ -17,6 +17,9 @@ import type { Execution } from './execution.js';
 import type { Host } from './host.js';
 import { budgetBehind, replicateError } from './outcome.js';
 
+/** Its quality lists no more. */
+const MAX_WARNINGS = 100;
+
 /** The side record of a replicate's actor: one of the k answers of a bundle. */
 export class ReplicateRun extends AttemptRecord {
   actor!: Actor<typeof replicateMachine>;
@@ -65,7 +68,7 @@ export class ReplicateRun extends AttemptRecord {
   }
 
   get isEnding(): boolean {
-    return this.context.end !== null || this.bundle.isStopping || this.owner.isEnding;
+    return this.context.end !== null || this.bundle.stopCause !== undefined || this.owner.isEnding;
   }
 
   /** Each replicate has a limit of its own. */
@@ -92,11 +95,7 @@ export class ReplicateRun extends AttemptRecord {
     const { replicateTimeoutMs, perReplicateBudget } = this.bundle.config;
     const limitMs = Math.min(replicateTimeoutMs ?? Infinity, perReplicateBudget?.ms ?? Infinity);
     const timesOutAt = limitMs === Infinity ? null : now + limitMs;
-    const runDeadline = this.owner.context.deadlineAt;
-    const deadlineAt =
-      timesOutAt === null || runDeadline === null
-        ? (timesOutAt ?? runDeadline)
-        : Math.min(timesOutAt, runDeadline);
+    const { deadlineAt } = this.owner.context;
     this.send({ type: 'turn.granted', timesOutAt, deadlineAt });
   }
 
@@ -119,6 +118,18 @@ export class ReplicateRun extends AttemptRecord {
 
   /** Readers were told that the bundle's tool has started. */
   announceCall(): void {}
+
+  get checksAnswers(): boolean {
+    const { tool, schema } = this.bundle;
+    return tool.output !== undefined || schema !== undefined;
+  }
+
+  /** The bundle has stopped, and its turn to hear of it has not come yet. */
+  notWanted(call: Call): void {
+    const cause = this.bundle.stopCause ?? 'cancelled';
+    call.abort(cause);
+    this.send({ type: 'replicate.stop', cause });
+  }
 
   callKey(): string {
     return `${this.bundle.keyBase}:${this.index}`;
@@ -161,7 +172,7 @@ export class ReplicateRun extends AttemptRecord {
   }
 
   override warn(code: string, message: string): void {
-    if (!this.warnings.includes(message)) this.warnings.push(message);
+    if (this.warnings.length < MAX_WARNINGS && !this.warnings.includes(message)) this.warnings.push(message);
     super.warn(code, message);
   }
 
@@ -185,11 +196,16 @@ export class ReplicateRun extends AttemptRecord {
     const problems = [own, named].flatMap((checked) => (checked.ok ? [] : checked.problems));
     const problem = problems.length === 0 ? this.takeValue(own) : undefined;
     this.problems = problem === undefined ? problems : [problem];
-    if (this.problems.length === 0) return this.send({ type: 'answer.valid' });
-    const message = `Its answer is not valid: ${this.problems.slice(0, 5).join('; ')}.`;
     const call = this.answer!.call!;
+    if (this.problems.length === 0) {
+      if (this.checksAnswers) call.confirm();
+      return this.send({ type: 'answer.valid' });
+    }
+    const message = `Its answer is not valid: ${this.problems.slice(0, 5).join('; ')}.`;
+    const error = new Error(message);
     const failure = this.host.judging.classifyInvalid(this, call.tool, message);
-    const judged = this.host.judging.judge(this, call, failure, new Error(message));
+    call.refute(failure, error);
+    const judged = this.host.judging.judge(this, call, failure, error);
     this.send({ type: 'answer.invalid', failure: judged, committed: call.isCommitted });
   }
 

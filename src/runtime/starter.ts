@@ -209,7 +209,7 @@ export class Starter {
     participant.emit({ type: 'run_started', toolName: null, strategy: null, plan: [], coalesced: true });
     const deadlines = [...x.participants].map((each) => each.deadlineAt);
     const at = deadlines.includes(null) ? null : Math.max(...(deadlines as number[]));
-    x.send({ type: 'deadline.extended', at });
+    x.extendDeadline(at);
   }
 
   private attach(
@@ -250,7 +250,7 @@ export class Starter {
     if (!x) return this.endWith(participant, emptyOutcome(participant, given.tools?.[0]?.tool ?? null));
     if (x.participants.size > 1) {
       x.participants.delete(participant);
-      return this.endWith(participant, outcomeFor(participant, x, kind, x.context));
+      return this.endWith(participant, outcomeFor(participant, x, kind, x.context, true));
     }
     x.isStopping = true;
     x.stopReason = reason;

@@ -22,6 +22,12 @@ export class KrippendorffAlpha {
 
   /** Adds a unit: each value given to it, with how many gave it. */
   addUnit(counts: Iterable<readonly [value: string, count: number]>): void {
+    const slices = this.addUnitSlices(counts);
+    while (!slices.next().done);
+  }
+
+  /** The same in slices: values may be long texts by the thousand. */
+  *addUnitSlices(counts: Iterable<readonly [value: string, count: number]>): Generator<void, void> {
     const unit = [...counts];
     let size = 0;
     let squares = 0;
@@ -32,8 +38,10 @@ export class KrippendorffAlpha {
     if (size < 2) return;
     this.#pairable += size;
     this.#observed += (size * size - squares) / (size - 1);
+    let added = 0;
     for (const [value, count] of unit) {
       this.#valueCounts.set(value, (this.#valueCounts.get(value) ?? 0) + count);
+      if (++added % 64 === 0) yield;
     }
   }
 

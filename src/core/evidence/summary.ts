@@ -197,7 +197,7 @@ function* agreementOf(votes: readonly FieldVote[], tally: Tally): Generator<void
   const alpha = new KrippendorffAlpha();
   for (const vote of votes) {
     for (const { sides } of [vote, ...vote.members]) {
-      alpha.addUnit(sides.map((side): [string, number] => [side.key, side.votes]));
+      yield* alpha.addUnitSlices(sides.map((side): [string, number] => [side.key, side.votes]));
     }
     yield;
   }
