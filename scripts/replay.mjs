@@ -149,7 +149,8 @@ function readItems(file) {
   const place = locate(file);
   let text;
   try {
-    text = readFileSync(place, 'utf8');
+    // Some tools write a byte order mark first.
+    text = readFileSync(place, 'utf8').replace(/^\uFEFF/u, '');
   } catch (error) {
     const why = error.code === 'ENOENT' ? 'there is no such file' : error.message;
     throw new UsageError(`Cannot read ${place}: ${why}`);

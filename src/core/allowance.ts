@@ -48,7 +48,7 @@ export class Allowance implements Account {
     if (short === null) return null;
     // What is held counts as used here: the charge came on top of it.
     const over = unitOf(missing, short.resource) - unitOf(room, short.resource);
-    return { ...short, actual: short.limit + over, mayPass: false };
+    return { ...short, actual: short.limit + over, mayPass: false, isCharged: true };
   }
 
   /** Ends it: the accounts are told what the call itself used; what nested runs used is added here. */

@@ -30,6 +30,8 @@ export interface Shortage {
   readonly actual: number;
   /** True: it may fit once calls in flight have settled. */
   readonly mayPass: boolean;
+  /** True: what was charged is over the limit; else a call was about to be. */
+  readonly isCharged?: boolean;
   /** The one that is short. */
   readonly budget: Budget;
 }

@@ -146,6 +146,14 @@ export function ownBundle(
   return { status, problem: `None of its ${replicates.length} replicates is valid.` };
 }
 
+/** The calls that such a bundle says it made. */
+export function ownCalls(tool: AnyTool, content: JsonValue): number | undefined {
+  if (!isBundleTool(tool)) return undefined;
+  const { evidenceBundle } = (content ?? {}) as { evidenceBundle?: Partial<EvidenceBundle> | null };
+  const calls: unknown = evidenceBundle?.usageTotal?.calls;
+  return Number.isSafeInteger(calls) && (calls as number) >= 0 ? (calls as number) : undefined;
+}
+
 /** Why the tool cannot make bundles; undefined: it can. */
 export function bundleProblem(tool: AnyBundleTool): string | undefined {
   if (takesOver(tool)) return undefined;

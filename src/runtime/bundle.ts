@@ -348,14 +348,16 @@ export class Bundle implements Hosted {
   }
 
   private assemble(summary: BundleSummary): EvidenceBundle {
-    const { stopReason, cut, rounds } = this.actor!.getSnapshot().context;
+    const { stopReason, rounds } = this.actor!.getSnapshot().context;
+    // Its run may have been stopped in the very moment in which the rule was met.
+    const { end } = this.owner.context;
     const { k, epsilon, schemaUri } = this.config;
     return assembleBundle({
       task: this.tool.name,
       k,
       epsilon,
       schemaUri,
-      stopReason: stopReason ?? (cut === 'cancelled' ? 'cancelled' : 'limit'),
+      stopReason: end === null ? (stopReason ?? 'limit') : end.status === 'cancelled' ? 'cancelled' : 'limit',
       rounds,
       elapsedMs: Math.max(0, Math.round(this.host.now() - this.startedAt)),
       replicates: this.replicates,

@@ -1,4 +1,5 @@
 import type { ToolCallOutcome } from '../actors/tool-call.js';
+import { ownCalls } from '../core/bundle-tool.js';
 import type { Failure } from '../core/classify.js';
 import type { KnownUsage, Usage } from '../core/usage.js';
 import { limitsCost } from './admission.js';
@@ -17,7 +18,8 @@ export function settledUsage(
 ): Usage {
   const calls = outcome?.kind === 'refused' || outcome?.kind === 'unwanted' ? 0 : 1;
   const reported = outcome && 'usage' in outcome ? outcome.usage.usage : undefined;
-  if (reported) return { ...priced(call, reported), calls };
+  const own = outcome?.kind === 'answered' ? ownCalls(call.tool, outcome.content) : undefined;
+  if (reported) return { ...priced(call, reported), calls: own ?? calls };
   const { charged } = call;
   const isKnown = outcome !== undefined && !call.aborted;
   const didNothing = isKnown && outcome.kind === 'threw' && failure?.precedesExecution === true;

@@ -234,8 +234,11 @@ export function budgetBehind(error: unknown): Budget | undefined {
 function shortageError(x: Execution): BudgetExceeded {
   const { resource, limit, actual } = x.shortage ?? { resource: 'tokens' as const, limit: 0, actual: 0 };
   const [unit, option] = resource === 'tokens' ? ['tokens', 'tokens'] : ['dollars', 'costUsd'];
+  const what = x.shortage?.isCharged
+    ? `is spent: ${actual} were used`
+    : `does not cover the next call (${actual} would be used)`;
   const error = new BudgetExceeded(
-    `The budget of ${limit} ${unit} does not cover the next call (${actual} would be used). ` +
+    `The budget of ${limit} ${unit} ${what}. ` +
       `Raise \`budget.${option}\`, or give the tool an \`estimate\` that is nearer to what it uses.`,
     resource,
     limit,
@@ -287,7 +290,7 @@ function toolError(
       : `could not answer after ${calls(context.attempt)}`;
   const message = [
     `The tool "${tool}" ${made}${inAll}${why ? `: ${why}` : ''}.`,
-    last && !isBundle ? `Last error: ${last.message}` : '',
+    last && !isBundle ? `Last error: ${sentence(last.message)}` : '',
     retryAfterMs === null ? '' : `Try again in ${Math.ceil(retryAfterMs)} ms.`,
     HINTS[code ?? ''] ?? '',
   ]
@@ -304,6 +307,11 @@ function toolError(
     },
     cause === undefined ? undefined : { cause },
   );
+}
+
+/** Messages of tools may end in anything. */
+function sentence(message: string): string {
+  return /[.!?]$/u.test(message) ? message : `${message}.`;
 }
 
 function calls(count: number): string {

@@ -2,34 +2,25 @@ import { getNextSnapshot, transition } from 'xstate';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { bundleMachine, type BundleChartEvent } from '../../src/machines/index.js';
 import { bundleWalkPlans, ended, grace, inFlight, keyOf, made, stop } from './bundle.walks.js';
-import { Coverage, isPlainJson, walk, type Walk, type WalkStep } from './coverage.js';
+import { Coverage, isPlainJson, Walks, type Walk, type WalkStep } from './coverage.js';
 
 type BundleWalk = Walk<typeof bundleMachine>;
 type BundleStep = WalkStep<typeof bundleMachine>;
 
 const coverage = new Coverage(bundleMachine);
-let walks: BundleWalk[];
+let walks: Walks<typeof bundleMachine>;
 
 beforeAll(() => {
-  walks = bundleWalkPlans().map(({ input, events }) => walk(bundleMachine, input, events, coverage));
+  walks = new Walks(bundleMachine, bundleWalkPlans(), coverage);
 }, 60_000);
 
-/** Runs a check on every walk, and says on which one it failed. */
-function always(check: (walked: BundleWalk) => void): void {
-  for (const walked of walks) {
-    try {
-      check(walked);
-    } catch (error) {
-      const path = walked.steps.map(({ event }) => event.type).join(' > ');
-      throw new Error(`${(error as Error).message}\non the path ${path}`, { cause: error });
-    }
-  }
-}
+const always = (check: (walked: BundleWalk) => void) => walks.always(check);
+const everyStep = (check: (step: BundleStep) => void) => walks.everyStep(check);
 
 /** Every state that is not an end, each way of standing in it once. */
 function activeStates(): BundleStep['after'][] {
   const states = new Map<string, BundleStep['after']>();
-  for (const { after } of walks.flatMap(({ steps }) => steps)) {
+  for (const { after } of walks.all.flatMap(({ steps }) => steps)) {
     if (after.status === 'active') states.set(JSON.stringify(keyOf(after)), after);
   }
   return [...states.values()];
@@ -43,16 +34,15 @@ const countOf = ({ steps }: BundleWalk, type: string) =>
 describe('every transition of the bundle chart', () => {
   it('is walked', () => {
     expect(coverage.size).toBeGreaterThanOrEqual(18);
-    expect(walks.length).toBeGreaterThan(100);
+    expect(walks.all.length).toBeGreaterThan(100);
     expect(coverage.unwalked).toEqual([]);
   });
 });
 
 describe('on every generated path of the bundle chart', () => {
   it('the context is plain JSON in every state', () => {
-    always(({ steps }) => {
-      for (const { after } of steps)
-        if (!isPlainJson(after.context)) expect(after.context).toBe('plain JSON');
+    everyStep(({ after }) => {
+      if (!isPlainJson(after.context)) expect(after.context).toBe('plain JSON');
     });
   });
 
@@ -70,23 +60,19 @@ describe('on every generated path of the bundle chart', () => {
   });
 
   it('a batch is asked for at the start and after a tally that says go on, never else', () => {
-    always(({ steps }) => {
-      for (const step of steps) {
-        const { event, before } = step;
-        const goesOn = event.type === 'batch.tallied' && event.stop === null && before?.matches('collecting');
-        const size = event.type === 'batch.tallied' ? event.next : step.after.context.next;
-        const wanted = event.type === 'xstate.init' || goesOn ? [{ size }] : [];
-        expect(asks(step, 'issueBatch').map(({ params }) => params)).toEqual(wanted);
-      }
+    everyStep((step) => {
+      const { event, before } = step;
+      const goesOn = event.type === 'batch.tallied' && event.stop === null && before?.matches('collecting');
+      const size = event.type === 'batch.tallied' ? event.next : step.after.context.next;
+      const wanted = event.type === 'xstate.init' || goesOn ? [{ size }] : [];
+      expect(asks(step, 'issueBatch').map(({ params }) => params)).toEqual(wanted);
     });
   });
 
   it('reduces only once every replicate has ended or was taken back', () => {
-    always(({ steps }) => {
-      for (const { after } of steps) {
-        expect(inFlight(after.context)).toBeGreaterThanOrEqual(0);
-        if (after.matches('reducing') || after.status === 'done') expect(inFlight(after.context)).toBe(0);
-      }
+    everyStep(({ after }) => {
+      expect(inFlight(after.context)).toBeGreaterThanOrEqual(0);
+      if (after.matches('reducing') || after.status === 'done') expect(inFlight(after.context)).toBe(0);
     });
   });
 
@@ -117,15 +103,13 @@ describe('on every generated path of the bundle chart', () => {
   });
 
   it('the summary is made in reducing only: asked for once on entering, plainly only when the grace is over', () => {
-    always(({ steps }) => {
-      for (const step of steps) {
-        const entered = step.after.matches('reducing') && !step.before?.matches('reducing');
-        expect(asks(step, 'summarise').length).toBe(entered ? 1 : 0);
-        const isLate = step.event.type === 'timer.grace' && step.before?.matches('reducing');
-        expect(asks(step, 'summarisePlainly').length).toBe(isLate ? 1 : 0);
-        const moved = step.event.type === 'summary.made' && step.after.value !== step.before!.value;
-        if (moved) expect([step.before!.value, step.after.status]).toEqual(['reducing', 'done']);
-      }
+    everyStep((step) => {
+      const entered = step.after.matches('reducing') && !step.before?.matches('reducing');
+      expect(asks(step, 'summarise').length).toBe(entered ? 1 : 0);
+      const isLate = step.event.type === 'timer.grace' && step.before?.matches('reducing');
+      expect(asks(step, 'summarisePlainly').length).toBe(isLate ? 1 : 0);
+      const moved = step.event.type === 'summary.made' && step.after.value !== step.before!.value;
+      if (moved) expect([step.before!.value, step.after.status]).toEqual(['reducing', 'done']);
     });
   });
 
@@ -174,11 +158,9 @@ describe('on every generated path of the bundle chart', () => {
   });
 
   it('an event that a state does not know changes nothing and asks for nothing', () => {
-    always(({ steps }) => {
-      for (const { event, before, after, asked } of steps) {
-        if (!before || before.can(event as BundleChartEvent)) continue;
-        expect([after.value, after.context, asked]).toEqual([before.value, before.context, []]);
-      }
+    everyStep(({ event, before, after, asked }) => {
+      if (!before || before.can(event as BundleChartEvent)) return;
+      expect([after.value, after.context, asked]).toEqual([before.value, before.context, []]);
     });
   });
 });

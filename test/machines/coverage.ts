@@ -73,8 +73,17 @@ export class Coverage {
   }
 }
 
+/** A step that walks with the same beginning share, and what followed it, by event. */
+interface Shared<M extends AnyStateMachine> {
+  readonly step: WalkStep<M>;
+  readonly pure: AnyMachineSnapshot;
+  readonly next: Beginnings<M>;
+}
+
+type Beginnings<M extends AnyStateMachine> = Map<string, Shared<M>>;
+
 /**
- * Sends events to a real actor and, in lockstep, through the pure functions.
+ * Sends events to a real actor and, in lockstep, through the pure functions; what `beginnings` holds was compared before.
  *
  * @throws when the two differ in state, context or the actions asked for.
  */
@@ -83,6 +92,7 @@ export function walk<M extends AnyStateMachine>(
   input: InputFrom<M>,
   events: readonly EventFromLogic<M>[],
   coverage?: Coverage,
+  beginnings: Beginnings<M> = new Map(),
 ): Walk<M> {
   let asked: Asked[] = [];
   const actor = createActor(machine as AnyStateMachine, {
@@ -92,26 +102,76 @@ export function walk<M extends AnyStateMachine>(
       if (event.type === '@xstate.action') asked.push(toAsked(event.action));
     },
   });
-  let [pure, actions] = initialTransition(machine as AnyStateMachine, input);
-  actor.start();
-  const steps: WalkStep<M>[] = [];
-  const note = (event: WalkStep<M>['event'], before: AnyMachineSnapshot | undefined) => {
+  const compare = (
+    event: WalkStep<M>['event'],
+    before: SnapshotFrom<M> | undefined,
+    [pure, actions]: [AnyMachineSnapshot, { type: string; params?: unknown }[]],
+  ): Shared<M> => {
     const real = actor.getSnapshot();
     const wanted = actions.map(toAsked);
     if (!isDeepStrictEqual([real.value, real.context, asked], [pure.value, pure.context, wanted])) {
       throw new Error(`The actor and the pure transition differ after ${JSON.stringify(event)}.`);
     }
-    steps.push({ event, before, after: real, asked } as unknown as WalkStep<M>);
-    asked = [];
+    return { step: { event, before, after: real as SnapshotFrom<M>, asked }, pure, next: new Map() };
   };
-  note({ type: 'xstate.init' }, undefined);
+  actor.start();
+  let at = once(beginnings, input, () =>
+    compare({ type: 'xstate.init' }, undefined, initialTransition(machine as AnyStateMachine, input)),
+  );
+  const steps = [at.step];
   for (const event of events) {
-    const before = actor.getSnapshot();
+    asked = [];
     actor.send(event);
-    [pure, actions] = transition(machine as AnyStateMachine, pure, event);
-    note(event, before);
+    const { step, pure, next } = at;
+    at = once(next, event, () =>
+      compare(event, step.after, transition(machine as AnyStateMachine, pure, event)),
+    );
+    steps.push(at.step);
   }
-  return { steps, end: actor.getSnapshot() as SnapshotFrom<M> };
+  return { steps, end: at.step.after };
+}
+
+function once<T>(known: Map<string, T>, by: unknown, make: () => T): T {
+  const key = JSON.stringify(by);
+  const value = known.get(key) ?? make();
+  known.set(key, value);
+  return value;
+}
+
+/** Many walks of one chart, and checks of all of them. A failure names the walk on which it was found. */
+export class Walks<M extends AnyStateMachine> {
+  readonly all: readonly Walk<M>[];
+
+  constructor(
+    machine: M,
+    plans: readonly { readonly input: InputFrom<M>; readonly events: readonly EventFromLogic<M>[] }[],
+    coverage: Coverage,
+  ) {
+    const beginnings: Beginnings<M> = new Map();
+    this.all = plans.map(({ input, events }) => walk(machine, input, events, coverage, beginnings));
+  }
+
+  always(check: (walked: Walk<M>) => void): void {
+    for (const walked of this.all) {
+      try {
+        check(walked);
+      } catch (error) {
+        const path = walked.steps.map(({ event }) => (event as { type: string }).type).join(' > ');
+        throw new Error(`${(error as Error).message}\non the path ${path}`, { cause: error });
+      }
+    }
+  }
+
+  /** Steps that several walks share are checked once. */
+  everyStep(check: (step: WalkStep<M>) => void): void {
+    const seen = new Set<WalkStep<M>>();
+    this.always(({ steps }) => {
+      for (const step of steps) {
+        if (!seen.has(step)) check(step);
+        seen.add(step);
+      }
+    });
+  }
 }
 
 function toAsked({ type, params }: { type: string; params?: unknown }): Asked {
@@ -131,15 +191,17 @@ export function explore<M extends AnyStateMachine>(
   machine: M,
   { input, events, key }: Exploration<M>,
 ): EventFromLogic<M>[][] {
+  const names = new WeakMap<object, string>();
+  const nameOfState = (snapshot: AnyMachineSnapshot) => {
+    const name = names.get(snapshot) ?? JSON.stringify(key(snapshot as SnapshotFrom<M>));
+    names.set(snapshot, name);
+    return name;
+  };
   const paths = getShortestPaths(machine as AnyStateMachine, {
     input,
     events: (snapshot) => (snapshot.status === 'active' ? events(snapshot as SnapshotFrom<M>) : []),
     serializeState: (snapshot, event, before) =>
-      JSON.stringify([
-        before && key(before as SnapshotFrom<M>),
-        event ?? null,
-        key(snapshot as SnapshotFrom<M>),
-      ]),
+      [before ? nameOfState(before) : '', JSON.stringify(event), nameOfState(snapshot)].join(),
     limit: 200_000,
   });
   const sequences = paths.map(({ steps }) => steps.slice(1).map(({ event }) => event as EventFromLogic<M>));

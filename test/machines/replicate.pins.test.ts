@@ -49,6 +49,8 @@ const answered = [...calling, succeeded(1)];
 const hedged: Partial<ReplicateInput> = { candidate: candidate('b', { hedgeAfterMs: 20 }) };
 const racing: ReplicateChartEvent[] = [...calling, { type: 'hedge.granted' }];
 const GRACE = { timer: 'grace', inMs: 10 };
+/** Infinity arms nothing. */
+const NEVER = { timer: 'grace', inMs: Infinity };
 
 describe('a replicate in the queue', () => {
   it('waits for its turn before it asks for anything else', () => {
@@ -79,7 +81,12 @@ describe('a replicate in the queue', () => {
 describe('an answer', () => {
   it('is checked, and a valid one ends it', () => {
     expect(after({}, ...answered).value).toBe('validating');
-    expect(after({}, ...answered).asked.at(-1)).toBe('validateAnswer');
+    const checking = after({}, ...answered).asked;
+    expect(checking.slice(checking.indexOf('validateAnswer'))).toEqual([
+      'validateAnswer',
+      'armTimer',
+      'armTimer',
+    ]);
     const over = after({}, ...answered, valid);
     expect([over.value, over.params('finish'), over.end]).toEqual(['valid', [{ status: 'valid' }], null]);
   });
@@ -105,6 +112,36 @@ describe('an answer', () => {
 
   it('whose call could not give JSON is invalid too', () => {
     expect(after({}, ...calling, failed(1, failure('invalid_output'))).value).toBe('invalid');
+  });
+});
+
+describe('the check of an answer', () => {
+  it('has the time of an attempt, and no grace to keep while nothing stops it', () => {
+    const limits = [{ timer: 'attempt', inMs: 40 }, NEVER];
+    expect(after({}, ...answered).params('armTimer')).toEqual(limits);
+    expect(after({ attemptTimeoutMs: null }, ...answered).params('armTimer')).toEqual([
+      { timer: 'attempt', inMs: Infinity },
+      NEVER,
+    ]);
+    expect(after({}, ...answered, valid).asked).toEqual(['disarmTimer', 'disarmTimer', 'finish']);
+  });
+
+  it('that takes longer than an attempt may is a failed attempt, and the call is made again', () => {
+    const waits = after({}, ...answered, overdue);
+    expect([waits.value, waits.params('armTimer')]).toEqual([
+      { attempting: 'backingOff' },
+      [{ timer: 'backoff', at: T0 + 100 }],
+    ]);
+    expect(waits.params('announceFailure')).toEqual([{ failure: waits.context.lastFailure }]);
+    const again = [...answered, overdue, { type: 'timer.backoff' } as const, granted, succeeded(2)];
+    expect(after({}, ...again, valid).value).toBe('valid');
+    const over = after({}, ...again, overdue);
+    expect([over.value, over.end?.code]).toEqual(['failed', 'timeout']);
+  });
+
+  it('that comes after its attempt was given up counts for nothing', () => {
+    const late = after({}, ...answered, overdue, valid);
+    expect([late.value, late.asked]).toEqual([{ attempting: 'backingOff' }, []]);
   });
 });
 
@@ -144,21 +181,42 @@ describe('a stop', () => {
     expect(after({}, ...answered, stop('loser'), valid).value).toBe('valid');
     expect(after({}, ...answered, stop('loser'), invalid()).value).toBe('invalid');
     const over = after({}, ...answered, stop('loser'), grace);
-    expect([over.value, over.asked]).toEqual(['cancelled', ['disarmTimer', 'finish']]);
+    expect([over.value, over.end?.cause]).toEqual(['cancelled', 'loser']);
+    expect(over.asked).toEqual(['disarmTimer', 'disarmTimer', 'finish']);
+  });
+
+  it('while its answer is checked counts once: a second one gives it no more time and no other cause', () => {
+    const twice = after({}, ...answered, stop('budget_exceeded'), stop('cancelled'));
+    expect([twice.value, twice.asked]).toEqual(['validating', []]);
+    const over = after({}, ...answered, stop('budget_exceeded'), stop('cancelled'), grace);
+    expect([over.value, over.end?.cause]).toEqual(['cancelled', 'budget_exceeded']);
   });
 
   it('while its answer is checked rules out another call, though it might have helped', () => {
     const over = after({}, ...answered, stop('loser'), invalid(true));
     expect(over.asked).not.toContain('announceRetry');
-    expect(over.value).toBe('invalid');
+    expect([over.value, over.end]).toEqual(['invalid', null]);
+    expect(over.context.failures).toMatchObject([{ attempt: 1, category: 'invalid_output' }]);
+    const slow = after({}, ...answered, stop('loser'), overdue);
+    expect([slow.value, slow.end?.cause]).toEqual(['cancelled', 'loser']);
+  });
+
+  it('while its answer is checked is why it ends, though its own limit comes before the grace is over', () => {
+    const over = after({}, ...answered, stop('cancelled'), tooLong);
+    expect([over.value, over.end?.code, over.end?.cause]).toEqual(['cancelled', 'cancelled', 'cancelled']);
   });
 
   it('while the loser of a hedge settles bounds the check of the answer that won', () => {
+    const stopping = after(hedged, ...racing, succeeded(2), stop('cancelled'));
+    expect([stopping.value, stopping.asked]).toEqual(['settling', []]);
     const stopped = [...racing, succeeded(2), stop('cancelled'), failed(1)];
-    expect(after(hedged, ...stopped).value).toBe('validating');
-    expect(after(hedged, ...stopped).isArmed('grace')).toBe(true);
-    expect(after(hedged, ...stopped, grace).value).toBe('cancelled');
+    const bounded = after(hedged, ...stopped);
+    expect([bounded.value, bounded.params('armTimer').at(-1)]).toEqual(['validating', GRACE]);
+    expect(bounded.isArmed('grace')).toBe(true);
+    const over = after(hedged, ...stopped, grace);
+    expect([over.value, over.end?.cause]).toEqual(['cancelled', 'cancelled']);
     expect(after(hedged, ...stopped, valid).value).toBe('valid');
+    expect(after(hedged, ...stopped, invalid(true)).value).toBe('invalid');
   });
 });
 
@@ -167,11 +225,28 @@ describe('its own limits', () => {
     const late = after({}, ...calling, tooLong);
     expect([late.value, late.params('abortCalls')]).toEqual(['settling', [{ cause: 'timeout' }]]);
     const over = after({}, ...calling, tooLong, succeeded(1));
-    expect([over.value, over.end?.code, over.end?.why]).toEqual([
+    expect([over.value, over.end?.code]).toEqual(['failed', 'timeout']);
+    expect(over.end?.why).toContain('`replicateTimeoutMs`');
+    expect(over.end?.why).toContain('`perReplicateBudget.ms`');
+  });
+
+  it('of time: an answer that is being checked then is given up at once', () => {
+    const over = after({}, ...answered, tooLong);
+    expect([over.value, over.end?.code, over.params('finish')]).toEqual([
       'failed',
       'timeout',
-      'it took longer than `replicateTimeoutMs`',
+      [{ status: 'failed' }],
     ]);
+  });
+
+  it('of time: an answer that has won its race is given up too, once the loser has settled', () => {
+    const late = [...racing, succeeded(2), tooLong];
+    const waits = after(hedged, ...late);
+    expect([waits.value, waits.asked, waits.end?.code]).toEqual(['settling', [], 'timeout']);
+    expect(after(hedged, ...late, failed(1)).value).toBe('failed');
+    expect(after(hedged, ...late, grace).value).toBe('failed');
+    const stopped = after(hedged, ...racing, succeeded(2), stop('cancelled'), tooLong, failed(1));
+    expect([stopped.value, stopped.end?.cause]).toEqual(['cancelled', 'cancelled']);
   });
 
   it('of budget: its call is aborted, and it has failed for that', () => {
@@ -179,7 +254,14 @@ describe('its own limits', () => {
     expect([spent.value, spent.params('abortCalls')]).toEqual(['settling', [{ cause: 'budget_exceeded' }]]);
     const over = after({}, ...calling, tooDear, failed(1));
     expect([over.value, over.end?.code]).toEqual(['failed', 'budget_exceeded']);
+    expect(over.end?.why).toContain('`perReplicateBudget`');
     expect(after({}, turn, tooDear).end?.code).toBe('budget_exceeded');
+  });
+
+  it('of budget: is no matter once a call has answered, while the one it raced settles', () => {
+    const spent = after(hedged, ...racing, succeeded(2), tooDear);
+    expect([spent.value, spent.asked, spent.end, spent.context.late]).toEqual(['settling', [], null, null]);
+    expect(after(hedged, ...racing, succeeded(2), tooDear, failed(1), valid).value).toBe('valid');
   });
 
   it('of one attempt: it is tried again', () => {
@@ -189,7 +271,12 @@ describe('its own limits', () => {
   it('that come after a stop, or a stop after them, change nothing', () => {
     const first = after({}, ...calling, tooLong, stop('cancelled'), tooDear);
     expect([first.end?.code, first.asked]).toEqual(['timeout', []]);
-    expect(after({}, ...calling, stop('cancelled'), tooLong, failed(1)).value).toBe('cancelled');
+    expect(after({}, ...calling, tooLong, stop('cancelled'), failed(1)).value).toBe('failed');
+    const second = after({}, ...calling, stop('loser'), tooLong);
+    expect([second.end?.cause, second.asked]).toEqual(['loser', []]);
+    expect(after({}, ...calling, stop('loser'), tooLong, failed(1)).value).toBe('cancelled');
+    const third = after({}, ...calling, stop('loser'), stop('cancelled'));
+    expect([third.end?.cause, third.asked]).toEqual(['loser', []]);
   });
 
   it('rule out a retry that could not be made before them', () => {
@@ -204,7 +291,10 @@ describe('a hedge', () => {
     const won = after(hedged, ...racing, succeeded(2));
     expect([won.value, won.params('abortCalls')]).toEqual(['settling', [{ cause: 'loser' }]]);
     const settled = after(hedged, ...racing, succeeded(2), failed(1));
-    expect([settled.value, settled.asked]).toEqual(['validating', ['disarmTimer', 'validateAnswer']]);
+    expect([settled.value, settled.asked]).toEqual([
+      'validating',
+      ['disarmTimer', 'validateAnswer', 'armTimer', 'armTimer'],
+    ]);
     expect(after(hedged, ...racing, succeeded(2), failed(1), valid).value).toBe('valid');
   });
 

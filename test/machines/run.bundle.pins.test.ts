@@ -23,6 +23,7 @@ const alone = { candidates: [bundle('b')] };
 const first = { candidates: [bundle('b'), candidate('c')] };
 const decided: RunChartEvent = { type: 'bundle.decided' };
 const cancel: RunChartEvent = { type: 'cancel' };
+const passed: RunChartEvent = { type: 'deadline.passed' };
 
 describe('a bundle tool', () => {
   it('is asked by a supervisor, without a slot, permit or reservation for the whole', () => {
@@ -86,17 +87,79 @@ describe('a limit or a cancel', () => {
     for (const type of ['cancel', 'deadline.passed'] as const) {
       const hurried = after(alone, decided, { type });
       expect([hurried.value, hurried.asked]).toEqual([{ bundling: 'reducing' }, ['hurryBundle']]);
-      expect(after(alone, decided, { type }, bundleEnded('completed')).value).toBe('completed');
+      for (const status of ['completed', 'partial'] as const) {
+        const over = after(alone, decided, { type }, bundleEnded(status));
+        expect([over.value, over.end?.code]).toEqual([status, null]);
+      }
     }
     expect(after(alone, decided, { type: 'budget.exceeded' }).asked).toEqual([]);
   });
 
-  it('when it is known that no replicate answered rules out the next tool', () => {
-    for (const type of ['cancel', 'deadline.passed'] as const) {
-      const over = after(first, decided, { type }, noReplicateAnswered);
-      expect(over.asked).not.toContain('announceFallback');
-      expect(over.asked.at(-1)).toBe('finish');
-    }
+  it('when the answer is known counts once: another one hurries nobody, and changes no cause', () => {
+    const twice = after(alone, decided, passed, cancel);
+    expect([twice.value, twice.asked]).toEqual([{ bundling: 'reducing' }, []]);
+    expect(after(alone, decided, passed, cancel, noReplicateAnswered).value).toBe('timed_out');
+    expect(after(alone, decided, cancel, passed, noReplicateAnswered).value).toBe('cancelled');
+  });
+
+  it.each([
+    ['cancel', 'cancelled', 'cancelled'],
+    ['deadline.passed', 'timed_out', 'deadline_exceeded'],
+  ] as const)(
+    'when it is known that no replicate answered, %s, is how it ends, and no other tool is asked',
+    (type, status, code) => {
+      for (const input of [alone, first]) {
+        const over = after(input, decided, { type }, noReplicateAnswered);
+        expect(over.asked).not.toContain('announceFallback');
+        expect([over.value, over.params('finish')]).toEqual([status, [{ status }]]);
+        expect(over.end).toEqual({ status, code, why: null, retryAfterMs: null });
+        expect(over.context.failures.map(({ category }) => category)).toEqual(['server']);
+      }
+    },
+  );
+
+  it('of budget when it is known that no replicate answered is none: the next tool is asked', () => {
+    const next = after(first, decided, { type: 'budget.exceeded' }, noReplicateAnswered);
+    expect(next.asked).toContain('announceFallback');
+  });
+
+  it('before the answer is known is no matter of the evidence', () => {
     expect(after(first, cancel, bundleEnded('cut')).value).toBe('cancelled');
+    expect(after(first, cancel, noReplicateAnswered).value).toBe('cancelled');
+  });
+});
+
+describe('when to come back', () => {
+  const allRefused = (retryAfterMs: number | null): RunChartEvent => ({
+    type: 'bundle.ended',
+    status: 'failed',
+    end: { code: 'breaker_open', why: null, retryAfterMs },
+    failures: [],
+  });
+  const second = { candidates: [candidate('a'), bundle('b')] };
+  const two = { candidates: [bundle('b'), bundle('c')] };
+  const wait = (input: Partial<RunInput>, ...events: RunChartEvent[]) => {
+    const { value, end } = after(input, ...events);
+    return [value, end?.retryAfterMs];
+  };
+
+  it('is what a bundle says that could not ask', () => {
+    expect(wait(alone, allRefused(50))).toEqual(['failed', 50]);
+    expect(wait(alone, allRefused(null))).toEqual(['failed', null]);
+  });
+
+  it('is when the first of the tools that refused may be asked, in whatever order', () => {
+    // A tool that refuses says 7.
+    expect(wait(first, allRefused(3), refused('breaker_open'))).toEqual(['failed', 3]);
+    expect(wait(first, allRefused(50), refused('breaker_open'))).toEqual(['failed', 7]);
+    expect(wait(first, allRefused(null), refused('breaker_open'))).toEqual(['failed', 7]);
+    expect(wait(second, refused('breaker_open'), allRefused(3))).toEqual(['failed', 3]);
+    expect(wait(second, refused('breaker_open'), allRefused(50))).toEqual(['failed', 7]);
+    expect(wait(two, allRefused(20), allRefused(30))).toEqual(['failed', 20]);
+    expect(wait(two, allRefused(30), allRefused(20))).toEqual(['failed', 20]);
+  });
+
+  it('is nothing that a bundle said once the tool after it was called', () => {
+    expect(wait(first, allRefused(3), granted, failed(1, FATAL))).toEqual(['failed', null]);
   });
 });

@@ -151,7 +151,11 @@ interface Beginning {
 
 /** How runs may begin; together they reach everything. */
 const BEGINNINGS: Readonly<Record<string, Beginning>> = {
-  'one tool with a hedge': { input: runInput({ candidates: [candidate('a', { hedgeAfterMs: 20 })] }) },
+  'one tool with a hedge': {
+    input: runInput({ candidates: [candidate('a', { hedgeAfterMs: 20 })] }),
+    without: ['attempt.waiting', 'attempt.freed'],
+  },
+  'one tool that is waited for': { input: runInput(), without: ['hedge.granted', 'timer.hedge'] },
   'a fallback that must not be repeated': {
     input: runInput({
       candidates: [candidate('a', { maxRetries: 0 }), candidate('b', { idempotent: false })],

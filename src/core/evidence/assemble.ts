@@ -58,6 +58,12 @@ interface Reason {
 /** Reasons spelled out in a message. */
 const MAX_REASONS = 5;
 
+/** What the last call failed with, where there was one: the error's own message says it with advice around it. */
+function lastWords(error: Replicate['error']): string {
+  const failures = error?.['failures'] as { message?: string }[] | undefined;
+  return failures?.at(-1)?.message ?? error?.message ?? '';
+}
+
 /** Why none of the replicates is valid: equal reasons together, the most frequent first, which gives the code. */
 export function whyNoneIsValid(replicates: readonly Replicate[]): {
   code: OrchestratorErrorCode;
@@ -69,7 +75,7 @@ export function whyNoneIsValid(replicates: readonly Replicate[]): {
     const code = (
       status === 'invalid' ? 'invalid_output' : (error?.code ?? 'unknown')
     ) as OrchestratorErrorCode;
-    const message = status === 'invalid' ? quality.errors.slice(0, 3).join('; ') : (error?.message ?? '');
+    const message = status === 'invalid' ? quality.errors.slice(0, 3).join('; ') : lastWords(error);
     const key = `${code} ${message}`;
     const known = reasons.get(key);
     if (known) known.count += 1;

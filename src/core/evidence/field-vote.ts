@@ -3,9 +3,9 @@ import { isFreeText } from './answer-key.js';
 import { clusterNumbers } from './clusters.js';
 import { medianOf } from './distributions.js';
 import { isSetChoice, type Field, type FieldTally } from './field-tally.js';
-import type { Choice } from './poll.js';
+import { MAX_COMPARED, type Choice } from './poll.js';
 import { modePosterior } from './posterior.js';
-import type { Tolerance } from './tolerance.js';
+import { equalWithin, type Tolerance } from './tolerance.js';
 
 /** The votes for one value of a field, or for not having the field. */
 export type Side = {
@@ -102,12 +102,16 @@ function leads(a: Side, b: Side): boolean {
 function sidesOf(choices: readonly Choice[], tolerance: Tolerance | undefined): Side[] {
   const sides: Side[] = [];
   const numbers: { value: number; votes: number; choice: Choice }[] = [];
+  const lists: Choice[] = [];
   for (const choice of choices) {
     if (tolerance !== undefined && typeof choice.value === 'number') {
       numbers.push({ value: choice.value, votes: choice.votes, choice });
+    } else if (tolerance !== undefined && Array.isArray(choice.value) && !isSetChoice(choice)) {
+      lists.push(choice);
     } else sides.push(sideOf(choice));
   }
-  if (tolerance === undefined || numbers.length === 0) return sides;
+  if (tolerance === undefined) return sides;
+  sides.push(...groupLists(lists, tolerance));
   for (const cluster of clusterNumbers(numbers, tolerance)) {
     const members = cluster.map((point) => point.choice);
     const votes = members.reduce((sum, choice) => sum + choice.votes, 0);
@@ -116,6 +120,27 @@ function sidesOf(choices: readonly Choice[], tolerance: Tolerance | undefined): 
     sides.push({ key, absent: false, value: medianOf(cluster), votes, firstIndex, choices: members });
   }
   return sides;
+}
+
+/**
+ * Groups lists whose numbers are within tolerance of each other: those with most votes take the others in, so that the
+ * order in which they came plays no part.
+ */
+function groupLists(lists: readonly Choice[], tolerance: Tolerance): Side[] {
+  const groups: Choice[][] = [];
+  for (const choice of [...lists].sort((a, b) => b.votes - a.votes || (a.key < b.key ? -1 : 1))) {
+    const group = groups
+      .slice(0, MAX_COMPARED)
+      .find(([first]) => equalWithin((first as Choice).value, choice.value, tolerance));
+    if (group) group.push(choice);
+    else groups.push([choice]);
+  }
+  return groups.map((group) => ({
+    ...sideOf(group[0] as Choice),
+    votes: group.reduce((sum, choice) => sum + choice.votes, 0),
+    firstIndex: group.reduce((lowest, choice) => Math.min(lowest, choice.firstIndex), Infinity),
+    choices: group,
+  }));
 }
 
 function sideOf(choice: Choice): Side {

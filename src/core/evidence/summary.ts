@@ -105,7 +105,7 @@ export function* summarySlices(tally: Tally, options: SummaryOptions = {}): Gene
   const distributions = yield* distributionsOf(votes, limits, cuts);
   const pairwiseDistance = yield* pairwiseDistances(tally, limits, cuts, distance);
   const agreement = yield* agreementOf(votes, tally);
-  const leader = options.leader ?? tally.leader;
+  const leader = options.leader ?? clusterLeader(votes, tally) ?? tally.leader;
   const confidence = leader === null ? null : unionBound(votes.flatMap(errorsOfVote));
   const calibrated = calibratedBy(options.calibrate, confidence, tally.warningLog);
   return {
@@ -125,6 +125,22 @@ export function* summarySlices(tally: Tally, options: SummaryOptions = {}): Gene
     truncated: cuts.cuts.length > 0,
     ...(cuts.cuts.length > 0 && { truncationInfo: cuts.cuts }),
   };
+}
+
+/**
+ * Whether whole answers were put into clusters: numbers, or lists of them, with a tolerance. The votes that are counted
+ * one by one compare an answer with the first of each group, which depends on the order; clusters do not.
+ */
+function isClustered(votes: readonly FieldVote[], tally: Tally): boolean {
+  return tally.tolerance !== undefined && !tally.hasEquivalent && votes.length === 1 && votes[0]!.path === '';
+}
+
+/** Of the leading cluster, the answer given first. */
+function clusterLeader(votes: readonly FieldVote[], tally: Tally): Choice | null {
+  if (!isClustered(votes, tally)) return null;
+  const [first, ...rest] = votes[0]!.leading.choices;
+  if (first === undefined) return null;
+  return rest.reduce((best, choice) => (choice.firstIndex < best.firstIndex ? choice : best), first);
 }
 
 /** Contained: a calibrator that throws, or gives no probability, gives nothing. */
@@ -201,6 +217,7 @@ function* agreementOf(votes: readonly FieldVote[], tally: Tally): Generator<void
     }
     yield;
   }
-  const entropy = semanticEntropy(tally.poll.choices.map((choice) => choice.votes));
+  const groups = isClustered(votes, tally) ? votes[0]!.sides : tally.poll.choices;
+  const entropy = semanticEntropy(groups.map((group) => group.votes));
   return { krippendorffAlpha: alpha.value, semanticEntropy: entropy };
 }

@@ -67,7 +67,7 @@ export class Tally {
     const close =
       tolerance === undefined
         ? undefined
-        : (a: JsonValue, b: JsonValue): boolean => equalWithin(a, b, tolerance);
+        : (a: JsonValue, b: JsonValue): boolean => equalWithin(a, b, tolerance, this.sets);
     this.tolerance = tolerance;
     this.sets = new Set(sets);
     this.hasEquivalent = equivalent !== undefined;
@@ -148,7 +148,8 @@ export class Tally {
     const { tolerance } = this;
     if (this.#byKey.has(answerKey(value, this.sets))) return true;
     return (
-      tolerance !== undefined && this.answers.some((answer) => equalWithin(answer.value, value, tolerance))
+      tolerance !== undefined &&
+      this.answers.some((answer) => equalWithin(answer.value, value, tolerance, this.sets))
     );
   }
 

@@ -1,5 +1,6 @@
 import type { JsonValue } from '../json.js';
-import { normalizeText } from './answer-key.js';
+import { answerKey, normalizeText } from './answer-key.js';
+import { joinPointer } from './leaves.js';
 
 /**
  * How far apart two numbers may be and still be the same answer, in the unit of the numbers, or as a share of
@@ -22,18 +23,37 @@ export function withinTolerance(a: number, b: number, tolerance: Tolerance | und
   return Math.abs(a - b) <= allowed + 4 * Number.EPSILON * Math.max(magnitude, allowed);
 }
 
-/** Equality of whole answers up to the tolerance of each number and the normal form of each string. */
-export function equalWithin(a: JsonValue, b: JsonValue, tolerance: Tolerance): boolean {
+const NO_SETS: ReadonlySet<string> = new Set();
+
+/**
+ * Equality of whole answers up to the tolerance of each number and the normal form of each string. Lists named by
+ * `sets` are compared by their members, exactly.
+ *
+ * @param path JSON Pointer of the values inside the answers; only needed to find them in `sets`
+ */
+export function equalWithin(
+  a: JsonValue,
+  b: JsonValue,
+  tolerance: Tolerance,
+  sets: ReadonlySet<string> = NO_SETS,
+  path = '',
+): boolean {
   if (typeof a === 'number' && typeof b === 'number') return withinTolerance(a, b, tolerance);
   if (typeof a === 'string' && typeof b === 'string') return normalizeText(a) === normalizeText(b);
   if (a === null || b === null || typeof a !== 'object' || typeof b !== 'object') return a === b;
   if (Array.isArray(a) || Array.isArray(b)) {
-    if (!Array.isArray(a) || !Array.isArray(b) || a.length !== b.length) return false;
-    return a.every((item, i) => equalWithin(item, b[i] as JsonValue, tolerance));
+    if (!Array.isArray(a) || !Array.isArray(b)) return false;
+    if (sets.has(path)) return answerKey(a, sets, path) === answerKey(b, sets, path);
+    if (a.length !== b.length) return false;
+    return a.every((item, i) =>
+      equalWithin(item, b[i] as JsonValue, tolerance, sets, joinPointer(path, String(i))),
+    );
   }
   const keys = Object.keys(a);
   if (keys.length !== Object.keys(b).length) return false;
   return keys.every(
-    (key) => Object.hasOwn(b, key) && equalWithin(a[key] as JsonValue, b[key] as JsonValue, tolerance),
+    (key) =>
+      Object.hasOwn(b, key) &&
+      equalWithin(a[key] as JsonValue, b[key] as JsonValue, tolerance, sets, joinPointer(path, key)),
   );
 }
