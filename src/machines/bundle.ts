@@ -26,6 +26,8 @@ export interface BundleContext {
   stopReason: StopReason | null;
   /** The limit or cancellation that cut it short. */
   cut: AbortCause | null;
+  /** A limit or a cancellation has come: the grace runs, once. */
+  isHurried: boolean;
   /** The grace has passed: what is left is done without the tool's own functions. */
   isLate: boolean;
 }
@@ -75,18 +77,26 @@ const bundleSetup = setup({
     ),
     noteNext: assign(({ event }) => (event.type === 'batch.tallied' ? { next: event.next } : {})),
     noteStop: assign(({ event }) => (event.type === 'batch.tallied' ? { stopReason: event.stop } : {})),
+    noteHurry: assign({ isHurried: true }),
     noteLate: assign({ isLate: true }),
-    noteCut: assign(({ event }) => (event.type === 'stop' ? { cut: event.cause } : {})),
+    noteCut: assign(({ event }) => (event.type === 'stop' ? { cut: event.cause, isHurried: true } : {})),
   },
   guards: {
     allAsked: ({ event }) => event.type === 'batch.tallied' && event.stop === 'cap',
     ruleStops: ({ event }) => event.type === 'batch.tallied' && event.stop !== null,
     nothingInFlight: ({ context }) => context.ended >= context.issued,
+    isHurried: ({ context }) => context.isHurried,
     wasCut: ({ context }) => context.cut !== null,
     supportsCompleted: ({ event }) => event.type === 'summary.made' && event.status === 'completed',
     supportsPartial: ({ event }) => event.type === 'summary.made' && event.status === 'partial',
   },
 });
+
+/** A limit that comes when the answer is known bounds what is left. The first of them counts. */
+const hurried = [
+  { guard: 'isHurried' },
+  { actions: ['noteHurry', { type: 'armTimer', params: graceTimer }] },
+] as const;
 
 /** The supervisor of a bundle: asks replicates batch by batch, and reduces what they answered. A root of its own. */
 export const bundleMachine = bundleSetup.createMachine({
@@ -101,6 +111,7 @@ export const bundleMachine = bundleSetup.createMachine({
     abortGraceMs: input.abortGraceMs,
     stopReason: null,
     cut: null,
+    isHurried: false,
     isLate: false,
   }),
   initial: 'issuing',
@@ -142,8 +153,8 @@ export const bundleMachine = bundleSetup.createMachine({
       entry: 'announceDecided',
       always: { guard: 'nothingInFlight', target: 'reducing' },
       on: {
-        hurry: { actions: { type: 'armTimer', params: graceTimer } },
-        stop: { actions: { type: 'armTimer', params: graceTimer } },
+        hurry: hurried,
+        stop: hurried,
         'timer.grace': { actions: 'noteLate' },
         'replicate.ended': { actions: 'noteEnded' },
         'batch.withdrawn': { actions: 'noteWithdrawn' },
@@ -155,8 +166,8 @@ export const bundleMachine = bundleSetup.createMachine({
       entry: { type: 'summarise', params: ({ context }) => ({ plain: context.isLate }) },
       exit: { type: 'disarmTimer', params: { timer: 'grace' } },
       on: {
-        hurry: { actions: { type: 'armTimer', params: graceTimer } },
-        stop: { actions: { type: 'armTimer', params: graceTimer } },
+        hurry: hurried,
+        stop: hurried,
         'timer.grace': { actions: { type: 'summarise', params: { plain: true } } },
         'summary.made': [
           { guard: 'wasCut', target: 'cut' },
