@@ -1,20 +1,15 @@
 import pLimit, { type LimitFunction } from 'p-limit';
 import type { Actor } from 'xstate';
-import {
-  parseBundleOptions,
-  pickBundleOptions,
-  seedsFor,
-  type BundleConfig,
-} from '../core/bundle-options.js';
-import { bundleProblem, schemaAt, type AnyBundleTool } from '../core/bundle-tool.js';
-import { describeError, InvalidOptionsError, type AttemptFailure } from '../core/errors.js';
+import { seedsFor, type BundleConfig } from '../core/bundle-options.js';
+import type { AnyBundleTool } from '../core/bundle-tool.js';
+import type { AttemptFailure } from '../core/errors.js';
 import { assembleBundle, countValid, whyNoneIsValid } from '../core/evidence/assemble.js';
 import { bundleStatus, type BundleStatus, type EvidenceBundle } from '../core/evidence/bundle.js';
 import type { Replicate, ReplicateStatus } from '../core/evidence/replicate.js';
 import type { BundleSummary } from '../core/evidence/summary.js';
 import type { JsonObject } from '../core/json.js';
 import type { StandardSchema } from '../core/schema.js';
-import { currentCandidate, type AbortCause, type Candidate } from '../machines/attempt.js';
+import type { AbortCause, Candidate } from '../machines/attempt.js';
 import type { bundleMachine } from '../machines/bundle.js';
 import type { BundleChartEvent } from '../machines/index.js';
 import type { RunContext } from '../machines/run-context.js';
@@ -32,30 +27,6 @@ const WINDOW = 50;
 
 /** Failures of attempts that the error of a bundle lists. */
 const MAX_FAILURES = 100;
-
-/** Asks replicates for the tool that a run has come to. */
-export function startBundle(host: Host, owner: Execution, context: RunContext): void {
-  const candidate = currentCandidate(context);
-  const tool = host.tools.named(owner, candidate.tool) as AnyBundleTool;
-  try {
-    const problem = bundleProblem(tool);
-    if (problem !== undefined) throw new InvalidOptionsError(problem);
-    const config = parseBundleOptions(pickBundleOptions(host.tools.optionsOf(owner, tool)));
-    const schema = schemaAt(tool, config.schemaUri);
-    if (config.schemaUri !== undefined && schema === undefined) {
-      owner.warn(
-        'schema_unknown',
-        `No schema is known under "${config.schemaUri}", so answers were not checked against it. Add it to the tool's \`schemas\`.`,
-      );
-    }
-    owner.bundle = new Bundle(host, owner, tool, candidate, context, config, schema);
-  } catch (error) {
-    owner.lastError = error;
-    const end = { code: 'validation', why: describeError(error), retryAfterMs: null } as const;
-    return owner.send({ type: 'bundle.ended', status: 'failed', end, failures: [], committed: false });
-  }
-  owner.bundle.start();
-}
 
 /** The side record of a supervisor: a bundle's replicates, votes and evidence. */
 export class Bundle implements Hosted {

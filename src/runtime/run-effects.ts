@@ -9,7 +9,7 @@ import type { AbortCause } from '../machines/attempt.js';
 import type { RunContext } from '../machines/run-context.js';
 import { runMachine } from '../machines/run.js';
 import { attemptEffectsOf, effectsOf, toolOf } from './attempt-effects.js';
-import { startBundle } from './bundle.js';
+import { startBundle } from './bundle-start.js';
 import { LEASE_MS } from './claims.js';
 import type { Execution } from './execution.js';
 import type { Host } from './host.js';

@@ -58,6 +58,7 @@ describe('an allowance', () => {
       limit: 100,
       actual: 105,
       mayPass: false,
+      isCharged: true,
       budget,
     });
     expect(allowance.charged.tokens).toBe(105);
