@@ -27,6 +27,7 @@ const scenes = [
   },
   { name: '64 KiB of text, 8 different, k 1,000', k: 1000, give: (index) => text64k(index % 8) },
   { name: '64 KiB of text, all different, k 1,000', k: 1000, give: text64k },
+  { name: '64 KiB of text, all different, k 10,000', k: 10_000, give: text64k },
   {
     name: '64 KiB of JSON, 8 different, k 1,000',
     k: 1000,

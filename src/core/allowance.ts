@@ -32,6 +32,11 @@ export class Allowance implements Account {
     return this.ownCharged;
   }
 
+  /** Of what was reserved, what nested runs have not used. */
+  get reservedForOwn(): Amount {
+    return atLeastZero(sum(this.reserved, negate(this.nestedUsed)));
+  }
+
   /** True while the call, or a nested one, holds a reservation. */
   get isOpen(): boolean {
     return !this.settled;

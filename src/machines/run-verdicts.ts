@@ -17,10 +17,10 @@ export function endBy(event: RunEvent): RunEnd {
 
 /** Why the current candidate is given up, and whether another may be tried. */
 export function failedEnd(context: RunContext): RunEnd {
-  const end = context.bundleEnd ?? attemptEnd(context);
+  const { code, why, retryAfterMs } = context.bundleEnd ?? attemptEnd(context);
   const wasRefused = context.refusal !== null || context.bundleEnd !== null;
-  const retryAfterMs = wasRefused ? earlier(end.retryAfterMs, context.soonest) : end.retryAfterMs;
-  return { status: 'failed', ...end, retryAfterMs };
+  const soonest = wasRefused ? earlier(retryAfterMs, context.soonest) : retryAfterMs;
+  return { status: 'failed', code, why, retryAfterMs: soonest };
 }
 
 /** In how many milliseconds a candidate that refused may be asked again. */

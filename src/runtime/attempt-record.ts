@@ -56,6 +56,8 @@ export abstract class AttemptRecord implements Hosted {
   grant: Grant | undefined;
   /** How to leave the queue or wait the attempt is in. */
   leaveQueue: (() => void) | undefined;
+  /** Part of what a call of it answered was shown, and no other call may answer instead. */
+  hasShown = false;
   isEnded = false;
 
   constructor(readonly spec: ExecutionSpec) {}

@@ -53,7 +53,7 @@ export class Bundle implements Hosted {
   private hiddenAnswers = 0;
   /** When the first of them that refused may be asked again, in milliseconds. */
   private retryAfterMs: number | null = null;
-  /** Part of an answer that failed was shown. */
+  /** Part of an answer was shown. */
   private isCommitted = false;
   private grace: Timer | undefined;
   private content: { readonly evidenceBundle: EvidenceBundle } | undefined;
@@ -294,8 +294,8 @@ export class Bundle implements Hosted {
     const draw = { id, index, seed, status, data, ...(temperature === undefined ? {} : { temperature }) };
     this.replicates[index] = this.withinLimit(report, replicate.answer?.bytes ?? 0);
     this.owner.lastError = replicate.lastError ?? this.owner.lastError;
-    const { end, failures, lastFailure } = replicate.context;
-    this.isCommitted ||= lastFailure?.committed === true;
+    const { end, failures } = replicate.context;
+    this.isCommitted ||= replicate.hasShown;
     if (end?.retryAfterMs != null) {
       this.retryAfterMs = Math.min(end.retryAfterMs, this.retryAfterMs ?? Infinity);
     }

@@ -62,10 +62,11 @@ function priced(call: Call, reported: KnownUsage): Usage {
   };
 }
 
-/** Unknown usage counts as the reservation. */
+/** Unknown usage counts as the reservation, less what nested runs used of it. */
 function estimated(call: Call, calls: number): Usage {
   const { charged } = call;
-  const { reserved } = call.grant.allowance;
+  // Nested runs are counted by themselves, out of the same reservation.
+  const { reservedForOwn: reserved } = call.grant.allowance;
   warnIfEverything(call);
   return {
     inputTokens: charged.inputTokens,

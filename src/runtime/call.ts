@@ -311,6 +311,7 @@ export class Call {
     for (const go of this.waitingForSlot.splice(0)) go();
     this.x.addUsage(usage);
     this.host.budgetLevels.note(this.x, 'settled');
+    if (this.isCommitted) this.x.hasShown = true;
     this.x.root.openCalls.delete(this);
     if (!wasAbandoned) this.x.calls.delete(this.options.number);
   }

@@ -45,7 +45,7 @@ export function outcomeFor(
   const error = errorFor(participant, x, status, context);
   const content = contentOf(x, status);
   const output = {
-    content: isCopy ? structuredClone(content) : content,
+    content,
     usage: { ...x.usage },
     metadata: metadataOf(participant, x, Array.isArray(content) && x.plan?.strategy === 'parallel'),
     traceId: participant.traceId,
@@ -53,7 +53,7 @@ export function outcomeFor(
     status,
     ...(error ? { error: error.toJSON() } : {}),
   } as OrchestrationOutput;
-  return bind(output, error);
+  return bind(isCopy ? structuredClone(output) : output, error);
 }
 
 /** For a caller that left before there was an execution. */
@@ -302,7 +302,7 @@ function toolError(
     {
       tool,
       attempts: isBundle ? x.attempts : context.calls,
-      failures: context.failures,
+      failures: structuredClone(context.failures),
       ...(retryAfterMs === null ? {} : { retryAfterMs: Math.ceil(retryAfterMs) }),
     },
     cause === undefined ? undefined : { cause },

@@ -22,14 +22,21 @@ const invalid = (verdict: Verdict) => (error: unknown) =>
 
 /** The same behaviour as a plain tool and as a panel, on one Troupe; each has a provider of its own. */
 function stage(step: ScriptStep, reliability: ReliabilityOptions, isAsync = false) {
-  const sim = createSimulation({ logger: quiet, reliability: { jitter: 'none', maxRetries: 0, ...reliability } });
+  const sim = createSimulation({
+    logger: quiet,
+    reliability: { jitter: 'none', maxRetries: 0, ...reliability },
+  });
   const output = onlyGood(isAsync);
   const panel = new ScriptedBundle('panel', [(call) => step(call)], sim.clock, { output });
   const plain = scriptedTool('plain', [step], { output, clock: sim.clock });
   sim.troupe.registerTool(panel).registerTool(plain);
   const orchestrator = new ReliableOrchestrator({ troupe: sim.troupe });
   const once = async (toolName: string, toolOptions?: object) => {
-    const run = orchestrator.start({ toolName, request: {}, ...(toolOptions ? { toolOptions } : {}) } as never);
+    const run = orchestrator.start({
+      toolName,
+      request: {},
+      ...(toolOptions ? { toolOptions } : {}),
+    } as never);
     await sim.runToIdle();
     return (await endOf(run)).output;
   };

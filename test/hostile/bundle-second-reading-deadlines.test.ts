@@ -88,7 +88,8 @@ describe('a caller that joins a bundle in flight, and has more time', () => {
   });
 
   it('a retry that the first caller had no time for is made', async () => {
-    const script: ScriptStep = (call) => (call.context.attempt === 1 ? fail(500)(call) : slow(10, ok('A'))(call));
+    const script: ScriptStep = (call) =>
+      call.context.attempt === 1 ? fail(500)(call) : slow(10, ok('A'))(call);
     const { ends } = await joined((call) => slow(50, script)(call), 500);
     expect(ends[0]!.status).toBe('timed_out');
     expect(ends[1]!.status).toBe('completed');

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type EvidenceBundle, type StandardSchema } from '../../src/index.js';
+import type { EvidenceBundle, StandardSchema } from '../../src/index.js';
 import { hang, ignoreAbort, ok, slow } from '../../src/testing/index.js';
 import { bundleTrial, turn, watchRejections, type ReplicateStep } from './harness.js';
 
@@ -46,9 +46,12 @@ describe('the first cause decides how a replicate ends', () => {
 
 describe('a replicate that is not wanted any more when its call is due', () => {
   /** Lets requests through at once until two were asked, the others when the gate opens. */
-  const lateInput = (asked: () => number, opened: Promise<void>): StandardSchema => {
+  const lateInput = (asked: () => number, opened: Promise<void>): StandardSchema<unknown, any> => {
     const validate = (value: unknown) => (asked() < 2 ? { value } : opened.then(() => ({ value })));
-    return { '~standard': { version: 1, vendor: 'test', validate } } as unknown as StandardSchema;
+    return { '~standard': { version: 1, vendor: 'test', validate } } as unknown as StandardSchema<
+      unknown,
+      any
+    >;
   };
 
   it.each([5, 200])('%i at once behind an asynchronous `input`: those not needed are losers', async (k) => {
@@ -115,14 +118,37 @@ describe('answers that settle after the decision', () => {
     ['all of them late', 200, () => true],
     ['three of them late', 60, (index: number) => index > 50 && index < 54],
     ['one of them late', 3, () => true],
-  ] as const)('%s: losers without a vote, and the numbers are those of the decision', async (_name, k, isLate) => {
-    const { output, bundle } = await decided(k, isLate);
+  ] as const)(
+    '%s: losers without a vote, and the numbers are those of the decision',
+    async (_name, k, isLate) => {
+      const { output, bundle } = await decided(k, isLate);
+      expect(output.status).toBe('completed');
+      expect(bundle.meta).toMatchObject({ valid: 2, issued: k, stopReason: 'posterior' });
+      expect(bundle.summary).toMatchObject({ leader: 'A', consensus: 'A', confidence: 0.875 });
+      expect(bundle.summary.disagreements).toEqual([]);
+      expect(statuses(bundle).slice(0, 2)).toEqual(['valid', 'valid']);
+      expect(count(bundle, 'cancelled')).toBe(k - 2);
+      expect(bundle.replicates.slice(2).every(({ data }) => data === null)).toBe(true);
+    },
+  );
+
+  it('nor do those that had settled, and were not counted yet: a slow rule had the floor', async () => {
+    let asked = 0;
+    const { output, bundle } = await bundleTrial([ok('A'), ok('A'), ok('B')], {
+      toolOptions: { k: 6, maxParallel: 6, speculate: true },
+      withClock: (clock) => ({
+        shouldStop: ({ n }) => {
+          asked += 1;
+          // Time passes inside it: what settles meanwhile waits to be counted.
+          (clock as unknown as { time: number }).time += 20;
+          return n >= 2;
+        },
+      }),
+    });
     expect(output.status).toBe('completed');
-    expect(bundle.meta).toMatchObject({ valid: 2, issued: k, stopReason: 'posterior' });
+    expect(asked).toBe(2);
+    expect(bundle.meta.stopReason).toBe('custom');
     expect(bundle.summary).toMatchObject({ leader: 'A', consensus: 'A', confidence: 0.875 });
     expect(bundle.summary.disagreements).toEqual([]);
-    expect(statuses(bundle).slice(0, 2)).toEqual(['valid', 'valid']);
-    expect(count(bundle, 'cancelled')).toBe(k - 2);
-    expect(bundle.replicates.slice(2).every(({ data }) => data === null)).toBe(true);
   });
 });

@@ -5,6 +5,7 @@ import {
   ReliableOrchestrator,
   toolResult,
   type JsonValue,
+  type PlanDecision,
   type Run,
 } from '../../src/index.js';
 import { createSimulation, fail, ok, scriptedTool, slow } from '../../src/testing/index.js';
@@ -13,6 +14,7 @@ import {
   endOf,
   eventsOf,
   evidenceOf,
+  playOut,
   quiet,
   ScriptedBundle,
   watchRejections,
@@ -30,10 +32,7 @@ function objectsIn(value: unknown, found = new Set<object>()): Set<object> {
 }
 
 describe('an inspector that asks for a snapshot at every event', () => {
-  it.each([
-    ['Orchestrator', Orchestrator],
-    ['ReliableOrchestrator', ReliableOrchestrator],
-  ])('does no harm to a bundle of an %s', async (_name, Kind) => {
+  it.each(['plain', 'reliable'])('does no harm to a bundle of a %s orchestrator', async (kind) => {
     let run: Run | undefined;
     const faults: unknown[] = [];
     const states = new Set<string | undefined>();
@@ -48,7 +47,9 @@ describe('an inspector that asks for a snapshot at every event', () => {
       },
     });
     const tool = new ScriptedBundle('panel', [slow(5, ok('A'))], sim.clock);
-    run = new Kind({ troupe: sim.troupe } as never).start({ tool, request: {}, toolOptions: { k: 5 } } as never);
+    const { troupe } = sim;
+    const orchestrator = kind === 'plain' ? new Orchestrator(troupe) : new ReliableOrchestrator({ troupe });
+    run = orchestrator.start({ tool, request: {}, toolOptions: { k: 5 } });
     await sim.runToIdle();
     const { output } = await endOf(run);
     expect(faults).toEqual([]);
@@ -110,13 +111,48 @@ describe('two callers of one bundle', () => {
   }
 
   it.each([
-    ['one leaves while the fallback of a bundle that failed is asked', { leaves: true, fallback: ['slow'] }, bad],
+    [
+      'one leaves while the fallback of a bundle that failed is asked',
+      { leaves: true, fallback: ['slow'] },
+      bad,
+    ],
     ['both stay, and it fails', { leaves: false, fallback: ['slow'] }, bad],
     ['both stay, and it answers', { leaves: false }, slow(80, ok({ a: [1] })) as ReplicateStep],
   ])('%s: they hold no object in common', async (_name, options, step) => {
     const [one, two] = await both(options, step);
     expect(one.content).toHaveProperty('evidenceBundle');
     expect(two.status).toBe(options.leaves ? 'cancelled' : one.status);
+    const mine = objectsIn(one);
+    expect([...objectsIn(two)].filter((each) => mine.has(each))).toEqual([]);
+  });
+});
+
+describe('two callers of a plan whose first step is a bundle', () => {
+  const steps = [
+    { name: 'ask', tool: 'panel', toolOptions: { k: 2 } },
+    { name: 'then', tool: 'slow' },
+  ];
+
+  it.each([
+    ['a chain, both stay', 'chain', false],
+    ['a chain, one leaves', 'chain', true],
+    ['branches, both stay', 'parallel', false],
+    ['branches, one leaves', 'parallel', true],
+  ])('%s: they hold no object in common', async (_name, strategy, leaves) => {
+    const sim = createSimulation({ logger: quiet });
+    sim.troupe.registerTool(new ScriptedBundle('panel', [ok({ a: [1] }) as ReplicateStep], sim.clock));
+    sim.troupe.registerTool(scriptedTool('slow', [slow(100, ok({ b: [2] }))], { clock: sim.clock }));
+    const plan = { tool: 'panel', strategy, steps, policy: 'all' } as unknown as PlanDecision;
+    const orchestrator = new ReliableOrchestrator({ troupe: sim.troupe, planner: { plan: () => plan } });
+    const start = () => orchestrator.start({ request: {}, options: { idempotencyKey: 'K' } });
+    const stays = start();
+    await sim.flush();
+    const other = start();
+    await sim.advance(50);
+    if (leaves) other.cancel();
+    await sim.runToIdle();
+    const [one, two] = [(await endOf(stays)).output, (await endOf(other)).output];
+    expect([one.status, two.status]).toEqual(['completed', leaves ? 'cancelled' : 'completed']);
     const mine = objectsIn(one);
     expect([...objectsIn(two)].filter((each) => mine.has(each))).toEqual([]);
   });
@@ -152,12 +188,10 @@ describe('what thousands of small reports leave behind', () => {
       request: {},
       toolOptions: { k, stopping: 'fixed', perReplicateBudget: { tokens: 100 } },
     } as never);
-    let isOver = false;
-    run.output.then(
-      () => (isOver = true),
-      () => (isOver = true),
-    );
-    while (!isOver) await sim.runToIdle();
+    const time = { isOver: false };
+    const note = () => void (time.isOver = true);
+    run.output.then(note, note);
+    await playOut(sim, () => time.isOver);
     const events = await eventsOf(run);
     const warnings = events.filter((event) => event.type === 'budget_warning');
     const told = warnings.reduce((sum, event) => sum + (event.folded ?? 1), 0);

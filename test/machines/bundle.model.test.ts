@@ -1,11 +1,13 @@
 import { getNextSnapshot, transition } from 'xstate';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { bundleMachine, type BundleChartEvent } from '../../src/machines/index.js';
-import { bundleWalkPlans, ended, grace, inFlight, keyOf, made, stop } from './bundle.walks.js';
+import { bundleWalkPlans, ended, grace, hurry, inFlight, keyOf, made, stop } from './bundle.walks.js';
 import { Coverage, isPlainJson, Walks, type Walk, type WalkStep } from './coverage.js';
 
 type BundleWalk = Walk<typeof bundleMachine>;
 type BundleStep = WalkStep<typeof bundleMachine>;
+
+const GRACE = { timer: 'grace', inMs: 10 };
 
 const coverage = new Coverage(bundleMachine);
 let walks: Walks<typeof bundleMachine>;
@@ -33,7 +35,7 @@ const countOf = ({ steps }: BundleWalk, type: string) =>
 
 describe('every transition of the bundle chart', () => {
   it('is walked', () => {
-    expect(coverage.size).toBeGreaterThanOrEqual(18);
+    expect(coverage.size).toBeGreaterThanOrEqual(25);
     expect(walks.all.length).toBeGreaterThan(100);
     expect(coverage.unwalked).toEqual([]);
   });
@@ -102,12 +104,21 @@ describe('on every generated path of the bundle chart', () => {
     });
   });
 
-  it('the summary is made in reducing only: asked for once on entering, plainly only when the grace is over', () => {
+  it('the summary is made in reducing only: asked for on entering and when the grace is over, from then on plainly', () => {
+    always(({ steps }) => {
+      let isOver = false;
+      for (const step of steps) {
+        const isActive = step.before !== undefined && !step.before.matches('collecting');
+        const passes = isActive && step.event.type === 'timer.grace';
+        isOver ||= passes;
+        const entered = step.after.matches('reducing') && !step.before?.matches('reducing');
+        const isAsked = entered || (passes && step.before.matches('reducing'));
+        expect(asks(step, 'summarise').map(({ params }) => params)).toEqual(
+          isAsked ? [{ plain: isOver }] : [],
+        );
+      }
+    });
     everyStep((step) => {
-      const entered = step.after.matches('reducing') && !step.before?.matches('reducing');
-      expect(asks(step, 'summarise').length).toBe(entered ? 1 : 0);
-      const isLate = step.event.type === 'timer.grace' && step.before?.matches('reducing');
-      expect(asks(step, 'summarisePlainly').length).toBe(isLate ? 1 : 0);
       const moved = step.event.type === 'summary.made' && step.after.value !== step.before!.value;
       if (moved) expect([step.before!.value, step.after.status]).toEqual(['reducing', 'done']);
     });
@@ -141,19 +152,27 @@ describe('on every generated path of the bundle chart', () => {
     });
   });
 
-  it('the grace of a reduction runs exactly while it is cut short or hurried, and is disarmed before the end', () => {
-    always(({ steps }) => {
-      let armed = Infinity;
-      for (const step of steps) {
-        for (const { type, params } of step.asked) {
-          if (type === 'armTimer') armed = params['inMs'] as number;
-          if (type === 'disarmTimer') armed = Infinity;
-        }
-        const { cut, isHurried } = step.after.context;
-        const wasHurried = isHurried || (step.event.type === 'hurry' && step.before?.matches('reducing'));
-        if (!step.after.matches('reducing')) expect(armed).toBe(Infinity);
-        else if (cut !== null || wasHurried) expect(armed).toBe(10);
+  it('the grace begins with the first limit, once, and is disarmed when the reduction is over', () => {
+    always((walked) => {
+      let isHurried = false;
+      for (const step of walked.steps) {
+        const isFirst: boolean = !isHurried && limits(step);
+        isHurried ||= isFirst;
+        expect(asks(step, 'armTimer').map(({ params }) => params)).toEqual(isFirst ? [GRACE] : []);
+        expect(step.after.context.isHurried).toBe(isHurried);
+        const isOver = step.before?.matches('reducing') && step.after.status === 'done';
+        expect(asks(step, 'disarmTimer').map(({ params }) => params)).toEqual(
+          isOver ? [{ timer: 'grace' }] : [],
+        );
       }
+    });
+  });
+
+  it('is late once the grace has passed before the reduction, and for nothing else', () => {
+    everyStep(({ event, before, after }) => {
+      const passes = event.type === 'timer.grace' && before?.matches('draining') === true;
+      expect(after.context.isLate).toBe(passes || before?.context.isLate === true);
+      if (after.context.isLate) expect(after.context.isHurried).toBe(true);
     });
   });
 
@@ -184,18 +203,49 @@ describe('from every state of the bundle chart', () => {
   });
 
   it('a limit leads to a reduction without the tool, however long the tool takes', () => {
-    for (const state of activeStates()) {
-      const isAsking = state.matches('collecting');
-      const limit: BundleChartEvent = isAsking ? stop('timed_out') : { type: 'hurry' };
-      let [snapshot, asked] = transition(bundleMachine, state, limit);
-      while (inFlight(snapshot.context) > 0) {
-        expect(snapshot.value).toBe('draining');
-        [snapshot, asked] = transition(bundleMachine, snapshot, ended);
-      }
-      const armed = asked.filter(({ type }) => type === 'armTimer').map(({ params }) => params);
-      expect(armed).toEqual([{ timer: 'grace', inMs: 10 }]);
+    for (const { asked, snapshot } of activeStates().map((state) => drained(state))) {
+      expect(asked.filter(({ type }) => type === 'summarise').length).toBeLessThanOrEqual(1);
       const [, late] = transition(bundleMachine, snapshot, grace);
-      expect(late.map(({ type }) => type)).toEqual(['summarisePlainly']);
+      expect(late).toMatchObject([{ type: 'summarise', params: { plain: true } }]);
+    }
+  });
+
+  it('a limit arms the one grace for draining and reducing; where it runs already nothing arms it anew', () => {
+    for (const state of activeStates()) {
+      const armed = drained(state).asked.filter(({ type }) => type === 'armTimer');
+      expect(armed.map(({ params }) => params)).toEqual(state.context.isHurried ? [] : [GRACE]);
+    }
+  });
+
+  it('a grace that passes while replicates settle leads to a plain reduction at once', () => {
+    const states = activeStates().filter(({ context }) => inFlight(context) > 0);
+    expect(states.length).toBeGreaterThan(10);
+    for (const state of states) {
+      const { asked, snapshot } = drained(state, grace);
+      expect(snapshot.context.isLate).toBe(true);
+      expect(asked.filter(({ type }) => type === 'summarise')).toMatchObject([{ params: { plain: true } }]);
     }
   });
 });
+
+/** Whether a step brings a limit that counts: after a `hurry` while it asks, the run stops it. */
+function limits({ event, before }: BundleStep): boolean {
+  if (before?.status !== 'active') return false;
+  return event.type === 'stop' || (event.type === 'hurry' && !before.matches('collecting'));
+}
+
+/** What follows a limit until all replicates have settled; `meanwhile` comes first. */
+function drained(state: BundleStep['after'], ...meanwhile: BundleChartEvent[]) {
+  const limit = state.matches('collecting') ? stop('timed_out') : hurry;
+  let [snapshot, asked] = transition(bundleMachine, state, limit);
+  const all = [...asked];
+  const next = (event: BundleChartEvent) => {
+    expect(snapshot.value).toBe('draining');
+    [snapshot, asked] = transition(bundleMachine, snapshot, event);
+    all.push(...asked);
+  };
+  meanwhile.forEach(next);
+  while (inFlight(snapshot.context) > 0) next(ended);
+  expect(snapshot.value).toBe('reducing');
+  return { snapshot, asked: all };
+}

@@ -33,13 +33,18 @@ type BundleSnapshot = SnapshotFrom<typeof bundleMachine>;
 
 /** What may happen in a state. Some of it comes too early or too late there, and must change nothing. */
 export function eventsIn({ value, context }: BundleSnapshot): BundleChartEvent[] {
-  const always: BundleChartEvent[] = [stop('cancelled'), stop('timed_out'), hurry, grace];
-  if (value === 'collecting') return [...always, ...settling(context), ...judgements(context)];
+  const always = [stop('cancelled'), stop('timed_out'), hurry, ...graces(context)];
+  if (value === 'collecting') return [...always, grace, ...settling(context), ...judgements(context)];
   if (value === 'draining') return [...always, ...settling(context), ...withdrawals(context), decide('cap')];
   return [...always, ended, withdrawn(1), goOn(1), made('completed'), made('partial'), made('failed')];
 }
 
 export const inFlight = ({ issued, ended: settled }: BundleContext): number => issued - settled;
+
+/** No limit, no grace; and it passes once. */
+function graces({ isHurried, isLate }: BundleContext): BundleChartEvent[] {
+  return isHurried && !isLate ? [grace] : [];
+}
 
 function settling(context: BundleContext): BundleChartEvent[] {
   return inFlight(context) > 0 ? [ended] : [];

@@ -42,7 +42,7 @@ const names = (actions: readonly { type: string }[]) => actions.map(({ type }) =
 
 describe('every transition of the replicate chart', () => {
   it('is walked', () => {
-    expect(coverage.size).toBeGreaterThanOrEqual(49);
+    expect(coverage.size).toBeGreaterThanOrEqual(53);
     expect(walks.all.length).toBeGreaterThan(300);
     expect(coverage.unwalked).toEqual([]);
   });
@@ -209,6 +209,20 @@ describe('on every generated path of the replicate chart', () => {
       const isBounded = after.matches('settling') || after.matches('validating');
       expect([after.value, isBounded || after.status === 'done']).toEqual([after.value, true]);
       if (before?.context.late === null) expect(event.type).toBe('replicate.stop');
+    });
+  });
+
+  it('no deadline is later than its own limit, and one that moves changes nothing else', () => {
+    everyStep(({ event, before, after, asked }) => {
+      const { timesOutAt, deadlineAt } = after.context;
+      if (timesOutAt !== null) expect(deadlineAt ?? Infinity).toBeLessThanOrEqual(timesOutAt);
+      if (event.type !== 'deadline.extended') return;
+      const at = Math.min(event.at ?? Infinity, timesOutAt ?? Infinity);
+      expect([after.value, after.context, asked]).toEqual([
+        before!.value,
+        { ...before!.context, deadlineAt: at === Infinity ? null : at },
+        [],
+      ]);
     });
   });
 

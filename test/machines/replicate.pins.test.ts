@@ -14,6 +14,7 @@ import {
 } from './attempt.walks.js';
 import { walk } from './coverage.js';
 import {
+  extended,
   freeTurn,
   grace,
   invalid,
@@ -283,6 +284,59 @@ describe('its own limits', () => {
     const near: ReplicateChartEvent = { type: 'turn.granted', timesOutAt: T0 + 100, deadlineAt: T0 + 100 };
     const over = after({}, near, granted, failed(1));
     expect([over.value, over.end?.code]).toEqual(['failed', 'gave_up']);
+  });
+});
+
+describe('the deadline of its run', () => {
+  const turnOf = (timesOutAt: number | null, deadlineAt: number | null): ReplicateChartEvent => ({
+    type: 'turn.granted',
+    timesOutAt,
+    deadlineAt,
+  });
+
+  it.each([
+    [T0 + 500, T0 + 90, T0 + 90],
+    [T0 + 90, T0 + 500, T0 + 90],
+    [T0 + 90, null, T0 + 90],
+    [null, T0 + 90, T0 + 90],
+    [null, null, null],
+  ])('is kept where it comes before its own limit: limit %s, deadline %s', (limit, deadlineAt, at) => {
+    const begun = after({}, turnOf(limit, deadlineAt));
+    expect(begun.context).toMatchObject({ timesOutAt: limit, deadlineAt: at });
+    expect(begun.params('armTimer')).toEqual([{ timer: 'replicate', at: limit ?? Infinity }]);
+  });
+
+  it.each([
+    [T0 + 500, T0 + 300, T0 + 300],
+    [T0 + 500, T0 + 900, T0 + 500],
+    [T0 + 500, null, T0 + 500],
+    [null, T0 + 300, T0 + 300],
+    [null, null, null],
+  ])('may move, and is kept likewise: limit %s, moved to %s', (limit, to, at) => {
+    const moved = after({}, turnOf(limit, T0 + 90), granted, extended(to));
+    expect([moved.value, moved.asked]).toEqual([{ attempting: 'calling' }, []]);
+    expect(moved.context).toMatchObject({ timesOutAt: limit, deadlineAt: at });
+  });
+
+  it('rules out a retry that could not be made before it, and no other once it has moved', () => {
+    const near = [turnOf(T0 + 500, T0 + 90), granted];
+    const over = after({}, ...near, failed(1));
+    expect([over.value, over.end?.code]).toEqual(['failed', 'gave_up']);
+    expect(after({}, ...near, extended(T0 + 300), failed(1)).value).toEqual({ attempting: 'backingOff' });
+    expect(after({}, ...near, extended(null), failed(1)).value).toEqual({ attempting: 'backingOff' });
+    const limited = after({}, turnOf(T0 + 80, T0 + 90), granted, extended(null), failed(1));
+    expect([limited.value, limited.end?.code]).toEqual(['failed', 'gave_up']);
+  });
+
+  it('that moves while an answer is checked counts for the call after it', () => {
+    const near = [turnOf(T0 + 500, T0 + 90), granted, succeeded(1)];
+    expect(after({}, ...near, invalid(true)).value).toBe('invalid');
+    expect(after({}, ...near, extended(T0 + 300), invalid(true)).value).toEqual({ attempting: 'backingOff' });
+  });
+
+  it('that moves while it waits for its turn is what the turn says', () => {
+    const begun = after({}, extended(T0 + 50), turnOf(T0 + 500, T0 + 300));
+    expect(begun.context.deadlineAt).toBe(T0 + 300);
   });
 });
 

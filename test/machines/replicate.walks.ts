@@ -26,12 +26,14 @@ type Stop = Extract<ReplicateChartEvent, { type: 'replicate.stop' }>;
 export const turn: ReplicateChartEvent = {
   type: 'turn.granted',
   timesOutAt: T0 + 500,
-  deadlineAt: T0 + 500,
+  deadlineAt: T0 + 1000,
 };
 export const freeTurn: ReplicateChartEvent = { type: 'turn.granted', timesOutAt: null, deadlineAt: null };
 export const stop = (cause: Stop['cause']): ReplicateChartEvent => ({ type: 'replicate.stop', cause });
 export const tooLong: ReplicateChartEvent = { type: 'timer.replicate' };
 export const tooDear: ReplicateChartEvent = { type: 'budget.exceeded' };
+/** The run's deadline has moved. */
+export const extended = (at: number | null): ReplicateChartEvent => ({ type: 'deadline.extended', at });
 export const grace: ReplicateChartEvent = { type: 'timer.grace' };
 export const valid: ReplicateChartEvent = { type: 'answer.valid' };
 export const invalid = (retryable = false): ReplicateChartEvent => ({
@@ -43,11 +45,14 @@ export const invalid = (retryable = false): ReplicateChartEvent => ({
 /** What may stop a replicate, in whatever state it is. */
 export const ENDINGS = [stop('loser'), stop('cancelled'), tooLong, tooDear];
 
+/** Before a retry could be made, between that and its own limit, and none at all. */
+const MOVES = [extended(T0 + 50), extended(T0 + 400), extended(null)];
+
 export type ReplicateSnapshot = SnapshotFrom<typeof replicateMachine>;
 
 /** What may happen in a state. Events of calls that are long over are among it, and must change nothing. */
 export function eventsIn(snapshot: ReplicateSnapshot): ReplicateChartEvent[] {
-  return [...ENDINGS, ...ownEvents(snapshot)];
+  return [...ENDINGS, ...MOVES, ...ownEvents(snapshot)];
 }
 
 function ownEvents(snapshot: ReplicateSnapshot): ReplicateChartEvent[] {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { runMachine, type RunChartEvent, type RunInput } from '../../src/machines/index.js';
 import { answeredInPart, candidate, failed, FATAL, granted, refused } from './attempt.walks.js';
 import { walk } from './coverage.js';
-import { bundleEnded, noReplicateAnswered, runInput } from './run.walks.js';
+import { bundleEnded, noReplicateAnswered, runInput, shownInPart } from './run.walks.js';
 
 /** Where a run stands after some events, and what the last of them asked for. */
 function after(input: Partial<RunInput>, ...events: RunChartEvent[]) {
@@ -48,6 +48,33 @@ describe('a bundle tool', () => {
       'no replicate could answer',
     ]);
     expect(last.context.failures).toEqual([{ tool: 'b', attempt: 1, category: 'server', message: 'server' }]);
+  });
+
+  it('that has shown part of an answer is followed by no other tool, and fails the run for its own reason', () => {
+    for (const input of [first, { candidates: [bundle('b'), bundle('c')] }]) {
+      for (const events of [[shownInPart], [decided, shownInPart]]) {
+        const over = after(input, ...events);
+        expect([over.value, over.asked]).toEqual(['failed', ['finish']]);
+        expect([over.end?.code, over.end?.why]).toEqual(['server', 'no replicate could answer']);
+        expect(over.context).toMatchObject({ candidate: 0, bundleEnd: { code: 'server', committed: true } });
+      }
+    }
+  });
+
+  it('that has shown nothing is the past of a run only: the next bundle decides for itself', () => {
+    const two = { candidates: [bundle('b'), bundle('c'), candidate('d')] };
+    expect(after(two, noReplicateAnswered).context.bundleEnd).toBeNull();
+    expect(after(two, noReplicateAnswered, shownInPart).value).toBe('failed');
+    expect(after(two, noReplicateAnswered, noReplicateAnswered).value).toEqual({
+      attempting: { awaiting: 'admission' },
+    });
+  });
+
+  it('that has shown part of an answer and then gave a whole one ends the run with that', () => {
+    const whole = { type: 'bundle.ended', end: null, committed: true, failures: [] } as const;
+    for (const status of ['completed', 'partial'] as const) {
+      expect(after(first, { ...whole, status }).value).toBe(status);
+    }
   });
 
   it('may follow a tool that failed or refused, and another bundle', () => {
@@ -118,6 +145,11 @@ describe('a limit or a cancel', () => {
     },
   );
 
+  it('when it is known that no replicate answered is how it ends, though part of an answer was shown', () => {
+    expect(after(first, decided, passed, shownInPart).value).toBe('timed_out');
+    expect(after(first, cancel, shownInPart).value).toBe('cancelled');
+  });
+
   it('of budget when it is known that no replicate answered is none: the next tool is asked', () => {
     const next = after(first, decided, { type: 'budget.exceeded' }, noReplicateAnswered);
     expect(next.asked).toContain('announceFallback');
@@ -134,6 +166,7 @@ describe('when to come back', () => {
     type: 'bundle.ended',
     status: 'failed',
     end: { code: 'breaker_open', why: null, retryAfterMs },
+    committed: false,
     failures: [],
   });
   const second = { candidates: [candidate('a'), bundle('b')] };

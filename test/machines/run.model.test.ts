@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { runMachine, type RunChartEvent, type RunContext } from '../../src/machines/index.js';
 import { failed } from './attempt.walks.js';
 import { Coverage, isPlainJson, Walks, type Walk, type WalkStep } from './coverage.js';
-import { bundleEnded, eventsIn, keyOf, noReplicateAnswered, runWalkPlans } from './run.walks.js';
+import { bundleEnded, eventsIn, keyOf, noReplicateAnswered, runWalkPlans, shownInPart } from './run.walks.js';
 
 type RunWalk = Walk<typeof runMachine>;
 type RunStep = WalkStep<typeof runMachine>;
@@ -36,7 +36,7 @@ const hasEnded = ({ end }: RunWalk) => end.status === 'done';
 
 describe('every transition of the run chart', () => {
   it('is walked', () => {
-    expect(coverage.size).toBeGreaterThanOrEqual(75);
+    expect(coverage.size).toBeGreaterThanOrEqual(79);
     expect(walks.all.length).toBeGreaterThan(500);
     expect(coverage.unwalked).toEqual([]);
   });
@@ -123,6 +123,17 @@ describe('on every generated path of the run chart', () => {
       if (late === null) return;
       expect([bundle, hasEnded(walked)]).toEqual(hasEnded(walked) ? ['ended', true] : ['running', false]);
     });
+  });
+
+  it('a bundle that failed with part of an answer shown is the last of the run', () => {
+    const seen: unknown[] = [];
+    everyStep((step) => {
+      if (step.event !== shownInPart || !step.before?.matches('bundling')) return;
+      const { late } = step.before.context;
+      seen.push(step.after.value);
+      expect([step.after.value, asks(step, 'announceFallback')]).toEqual([late?.status ?? 'failed', []]);
+    });
+    expect(new Set(seen)).toEqual(new Set(['failed', 'cancelled', 'timed_out']));
   });
 
   it('a call is forgotten only when it landed or was abandoned', () => {

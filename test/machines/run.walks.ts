@@ -72,19 +72,24 @@ function partialAnswers({ candidates, candidate: at, inFlight }: RunContext): Ru
   return [...(isHedged ? [] : inFlight), 99].map(answeredInPart);
 }
 
-export const noReplicateAnswered: RunChartEvent = {
+const noAnswer = (committed: boolean): RunChartEvent => ({
   type: 'bundle.ended',
   status: 'failed',
   end: { code: 'server', why: 'no replicate could answer', retryAfterMs: null },
+  committed,
   failures: [{ tool: 'b', attempt: 1, category: 'server', message: 'server' }],
-};
+});
+export const noReplicateAnswered = noAnswer(false);
+/** Nor did any here, but part of an answer was shown. */
+export const shownInPart = noAnswer(true);
 export const bundleEnded = (status: 'completed' | 'partial' | 'cut'): RunChartEvent => ({
   type: 'bundle.ended',
   status,
   end: null,
+  committed: false,
   failures: [],
 });
-const BUNDLE_ENDS = [bundleEnded('completed'), bundleEnded('partial'), noReplicateAnswered];
+const BUNDLE_ENDS = [bundleEnded('completed'), bundleEnded('partial'), noReplicateAnswered, shownInPart];
 
 /** A bundle that is stopped tells that its evidence is decided, and then how it ends. */
 function settling(context: RunContext): RunChartEvent[] {
@@ -136,6 +141,7 @@ export function keyOf({ value, context }: RunSnapshot): unknown {
     policy,
     bundle,
     context.bundleEnd?.code,
+    context.bundleEnd?.committed,
     context.late?.status,
     end?.status,
   ];
