@@ -35,7 +35,7 @@ export interface EvidenceOptions {
  */
 export class BundleEvidence {
   private readonly stopping: Stopping;
-  private tally: Tally;
+  private readonly tally: Tally;
   private readonly settled: Draw[] = [];
   /** Settled and not counted yet, in the order in which they will be. */
   private readonly waiting: Draw[] = [];
