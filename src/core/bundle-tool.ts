@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import type { BundleConfig, BundleOptions } from './bundle-options.js';
 import { InvalidOptionsError, describeError } from './errors.js';
-import { bundleStatus, type BundleStatus, type EvidenceBundle } from './evidence/bundle.js';
+import { statusOf, type BundleStatus, type EvidenceBundle } from './evidence/bundle.js';
 import type { TallyView } from './evidence/custom-stopping.js';
 import type { JsonObject, JsonValue } from './json.js';
 import { isStandardSchema, type StandardSchema } from './schema.js';
@@ -141,9 +141,7 @@ export function ownBundle(
       'It gave no evidence bundle: an object with a list `replicates` and an object `summary` was expected.';
     return { status: 'failed', problem };
   }
-  const count = (status: string) => replicates.filter((replicate) => replicate?.status === status).length;
-  const status = bundleStatus(count('valid'), replicates.length - count('cancelled'));
-  return { status, problem: `None of its ${replicates.length} replicates is valid.` };
+  return { status: statusOf(replicates), problem: `None of its ${replicates.length} replicates is valid.` };
 }
 
 /** The calls that such a bundle says it made. */

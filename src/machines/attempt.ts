@@ -113,6 +113,11 @@ export function attemptEnd(context: AttemptContext): AttemptEnd {
   return { code: decision.code, why: decision.why, retryAfterMs: isRefused ? refusedUntil - at : asked };
 }
 
+/** The lower of two times or waits; null: none. */
+export function earlier(a: number | null, b: number | null): number | null {
+  return a === null || b === null ? (a ?? b) : Math.min(a, b);
+}
+
 /** What a context begins with. */
 export const freshAttempt = {
   candidate: 0,

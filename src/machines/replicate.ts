@@ -8,6 +8,7 @@ import {
   attemptGuards,
   attemptStates,
   attemptUpdates,
+  earlier,
   freshAttempt,
   type AbortCause,
   type AttemptContext,
@@ -91,11 +92,11 @@ const replicateSetup = setup({
     forgetCalls: assign(() => attemptUpdates.forgetCalls()),
     noteTurn: assign(({ event }) =>
       event.type === 'turn.granted'
-        ? { timesOutAt: event.timesOutAt, deadlineAt: sooner(event.deadlineAt, event.timesOutAt) }
+        ? { timesOutAt: event.timesOutAt, deadlineAt: earlier(event.deadlineAt, event.timesOutAt) }
         : {},
     ),
     noteDeadline: assign(({ context, event }) =>
-      event.type === 'deadline.extended' ? { deadlineAt: sooner(event.at, context.timesOutAt) } : {},
+      event.type === 'deadline.extended' ? { deadlineAt: earlier(event.at, context.timesOutAt) } : {},
     ),
     noteLate: assign(({ context, event }) => ({ late: context.late ?? endBy(event) })),
     endLate: assign(({ context }) => ({ end: context.late })),
@@ -264,10 +265,6 @@ export const replicateMachine = replicateSetup.createMachine({
     },
   },
 });
-
-function sooner(a: number | null, b: number | null): number | null {
-  return a === null || b === null ? (a ?? b) : Math.min(a, b);
-}
 
 /** How an event that stops a replicate makes it end. */
 function endBy(event: ReplicateEvent): ReplicateEnd {

@@ -1,6 +1,6 @@
 import type { RunStatus } from '../core/output.js';
 import type { OrchestratorErrorCode } from '../core/errors.js';
-import { attemptEnd, retryDecision, type AbortCause } from './attempt.js';
+import { attemptEnd, earlier, retryDecision, type AbortCause } from './attempt.js';
 import { judgeBranches } from './branches.js';
 import type { RunContext, RunEnd, RunEvent } from './run-context.js';
 
@@ -26,10 +26,6 @@ export function failedEnd(context: RunContext): RunEnd {
 /** In how many milliseconds a candidate that refused may be asked again. */
 export function waitOf({ bundleEnd, refusal }: RunContext): number | null {
   return bundleEnd?.retryAfterMs ?? refusal?.retryAfterMs ?? null;
-}
-
-export function earlier(a: number | null, b: number | null): number | null {
-  return a === null || b === null ? (a ?? b) : Math.min(a, b);
 }
 
 export function mayFallOver(context: RunContext): boolean {

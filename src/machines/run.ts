@@ -6,6 +6,7 @@ import {
   attemptStates,
   attemptUpdates,
   currentCandidate,
+  earlier,
   freshAttempt,
   type AbortCause,
 } from './attempt.js';
@@ -14,7 +15,6 @@ import type { RunContext, RunEvent, RunInput } from './run-context.js';
 import {
   abortCause,
   branchesEnd,
-  earlier,
   endBy,
   endsWith,
   failedEnd,

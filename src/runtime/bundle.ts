@@ -4,7 +4,8 @@ import { seedsFor, type BundleConfig } from '../core/bundle-options.js';
 import type { AnyBundleTool } from '../core/bundle-tool.js';
 import type { AttemptFailure } from '../core/errors.js';
 import { assembleBundle, countValid, whyNoneIsValid } from '../core/evidence/assemble.js';
-import { bundleStatus, type BundleStatus, type EvidenceBundle } from '../core/evidence/bundle.js';
+import { statusOf, type BundleStatus, type EvidenceBundle } from '../core/evidence/bundle.js';
+import { DEFAULT_BUNDLE_LIMITS } from '../core/evidence/limits.js';
 import type { Replicate, ReplicateStatus } from '../core/evidence/replicate.js';
 import type { BundleSummary } from '../core/evidence/summary.js';
 import type { JsonObject } from '../core/json.js';
@@ -112,7 +113,7 @@ export class Bundle implements Hosted {
     // An inspector may ask while the actor is made.
     if (this.actor === undefined) return undefined;
     const { value, context } = this.actor.getSnapshot();
-    const valid = countValid(this.replicates.filter(() => true));
+    const valid = countValid(this.replicates);
     const { issued, ended: settled, rounds } = context;
     return { state: String(value), k: this.config.k, issued, settled, valid, rounds };
   }
@@ -211,7 +212,7 @@ export class Bundle implements Hosted {
       if (this.isEnded || this.content) return;
       const evidenceBundle = this.assemble(summary);
       this.content = { evidenceBundle };
-      this.send({ type: 'summary.made', status: statusOf(evidenceBundle) });
+      this.send({ type: 'summary.made', status: statusOf(evidenceBundle.replicates) });
     });
   }
 
@@ -242,7 +243,7 @@ export class Bundle implements Hosted {
     const { evidenceBundle } = this.content!;
     const content = { evidenceBundle } as unknown as JsonObject;
     owner.evidence = content;
-    owner.emit(bundleReady(evidenceBundle, statusOf(evidenceBundle)));
+    owner.emit(bundleReady(evidenceBundle, statusOf(evidenceBundle.replicates)));
     if (status === 'completed' || status === 'partial') {
       owner.answer = { content, bytes: 0, metadata: undefined, tool, call: undefined };
     }
@@ -306,7 +307,7 @@ export class Bundle implements Hosted {
 
   /** Answers are spelled out as far as `bundleLimits.answerBytes` goes; beyond that they only count. */
   private withinLimit(report: Replicate, bytes: number): Replicate {
-    const { answerBytes = 64 * 1024 * 1024 } = this.config.bundleLimits;
+    const { answerBytes } = { ...DEFAULT_BUNDLE_LIMITS, ...this.config.bundleLimits };
     if (report.data === null) return report;
     if (this.answerBytes + bytes <= answerBytes) {
       this.answerBytes += bytes;
@@ -336,10 +337,4 @@ export class Bundle implements Hosted {
       hiddenAnswers: this.hiddenAnswers,
     });
   }
-}
-
-/** By what is valid of those that were needed: losers do not count. */
-function statusOf({ meta, replicates }: EvidenceBundle): BundleStatus {
-  const losers = replicates.filter(({ status }) => status === 'cancelled').length;
-  return bundleStatus(meta.valid, meta.issued - losers);
 }

@@ -4,7 +4,7 @@ import { settled } from '../core/callbacks.js';
 import { isThenable, type Logger } from '../core/ports.js';
 import type { OrchestrationOutput } from '../core/output.js';
 import { describeError } from '../core/errors.js';
-import { toJson } from '../core/json.js';
+import { deepFreeze, toJson } from '../core/json.js';
 import { EventLog } from './event-log.js';
 import type { Timer } from './timers.js';
 
@@ -164,10 +164,4 @@ export class Participant {
     this.note(message);
     this.emit({ type: 'warning', code: 'observer_failed', message });
   }
-}
-
-function deepFreeze<T>(value: T): T {
-  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
-  for (const inner of Object.values(value)) deepFreeze(inner);
-  return Object.freeze(value);
 }

@@ -1,5 +1,3 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import {
   BundleTool,
@@ -15,21 +13,7 @@ import {
 import { createSimulation } from '../../src/testing/index.js';
 import { createStopping } from '../../src/core/evidence/stopping.js';
 import { drawsOf, runBundle } from '../core/evidence/bundles.js';
-
-const DATA = fileURLToPath(new URL('../../../shared/data/', import.meta.url));
-
-type Item = { id: JsonValue; gold: JsonValue; answers: JsonValue[] };
-
-function load(set: string): Item[] | null {
-  const file = `${DATA}${set}.json`;
-  if (!existsSync(file)) {
-    console.warn(
-      `Skipped: no recorded answers at ${file}; put the shared data beside the project to run this.`,
-    );
-    return null;
-  }
-  return (JSON.parse(readFileSync(file, 'utf8')) as { items: Item[] }).items;
-}
+import { load, type Item } from '../core/evidence/recorded.js';
 
 /** Replicate i of a question gets the i-th answer that was recorded for it. */
 class Recorded extends BundleTool<{ question: number }> {

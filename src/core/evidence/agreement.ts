@@ -1,3 +1,5 @@
+import { toEnd } from './to-end.js';
+
 /** How far the replicates agree, beyond the question which answer leads. */
 export type Agreement = {
   /** Krippendorff's alpha, nominal; null where it is undefined. */
@@ -22,8 +24,7 @@ export class KrippendorffAlpha {
 
   /** Adds a unit: each value given to it, with how many gave it. */
   addUnit(counts: Iterable<readonly [value: string, count: number]>): void {
-    const slices = this.addUnitSlices(counts);
-    while (!slices.next().done);
+    toEnd(this.addUnitSlices(counts));
   }
 
   /** The same in slices: values may be long texts by the thousand. */

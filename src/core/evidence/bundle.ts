@@ -1,6 +1,6 @@
 import type { JsonValue } from '../json.js';
 import type { Usage } from '../usage.js';
-import type { Replicate } from './replicate.js';
+import type { Replicate, ReplicateStatus } from './replicate.js';
 import type { StopReason } from './stopping.js';
 import type { BundleSummary } from './summary.js';
 
@@ -55,4 +55,10 @@ export type BundleStatus = 'completed' | 'partial' | 'failed';
 export function bundleStatus(valid: number, needed: number): BundleStatus {
   if (valid === 0) return 'failed';
   return valid * 2 > needed ? 'completed' : 'partial';
+}
+
+/** The same from the replicates themselves. */
+export function statusOf(replicates: readonly ({ readonly status?: unknown } | null)[]): BundleStatus {
+  const count = (status: ReplicateStatus) => replicates.filter((each) => each?.status === status).length;
+  return bundleStatus(count('valid'), replicates.length - count('cancelled'));
 }

@@ -1,5 +1,6 @@
 import type { JsonValue } from '../json.js';
 import type { VoteGroup } from './dirichlet.js';
+import { toEnd } from './to-end.js';
 
 /** One of the answers to a question, with the votes for it. */
 export type Choice = {
@@ -66,11 +67,7 @@ export class Poll {
 
   /** The choice a value belongs to, made if need be, without a vote for it yet. */
   enter(key: string, value: JsonValue, index: number): Choice {
-    const slices = this.enterSlices(key, value, index);
-    for (;;) {
-      const slice = slices.next();
-      if (slice.done) return slice.value;
-    }
+    return toEnd(this.enterSlices(key, value, index));
   }
 
   /** The same in slices: it yields after each comparison, for these may be a user's and slow. */

@@ -1,4 +1,4 @@
-import { copyJson, type JsonValue } from '../json.js';
+import { copyJson, deepFreeze, type JsonValue } from '../json.js';
 
 const copies = new WeakMap<object, JsonValue>();
 
@@ -8,10 +8,4 @@ export function readOnly(value: JsonValue): JsonValue {
   let copy = copies.get(value);
   if (copy === undefined) copies.set(value, (copy = deepFreeze(copyJson(value))));
   return copy;
-}
-
-function deepFreeze<T extends JsonValue>(value: T): T {
-  if (typeof value !== 'object' || value === null) return value;
-  for (const inner of Object.values(value)) deepFreeze(inner as JsonValue);
-  return Object.freeze(value);
 }

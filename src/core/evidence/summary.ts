@@ -14,6 +14,7 @@ import type { Choice } from './poll.js';
 import { modePosterior, unionBound } from './posterior.js';
 import { pairwiseDistances, representativeOf } from './proximity.js';
 import { Tally, type Draw, type TallyOptions } from './tally.js';
+import { toEnd } from './to-end.js';
 import { describeThrown, type EvidenceWarning, type WarningLog } from './warning.js';
 
 /** What k answers support. Plain JSON; every list of replicates is in index order. */
@@ -64,11 +65,7 @@ export type SummaryOptions = {
 
 /** The summary of a tally, at once. */
 export function summarize(tally: Tally, options: SummaryOptions = {}): BundleSummary {
-  const slices = summarySlices(tally, options);
-  for (;;) {
-    const slice = slices.next();
-    if (slice.done) return slice.value;
-  }
+  return toEnd(summarySlices(tally, options));
 }
 
 /** The summary of replicates in any order, at once. */

@@ -5,6 +5,7 @@ import { FieldTally } from './field-tally.js';
 import { Independence } from './independence.js';
 import { MAX_COMPARED, Poll, standingOf, type Choice, type Standing } from './poll.js';
 import type { Replicate } from './replicate.js';
+import { toEnd } from './to-end.js';
 import { equalWithin, type Tolerance } from './tolerance.js';
 import { WarningLog, type EvidenceWarning } from './warning.js';
 
@@ -126,8 +127,7 @@ export class Tally {
 
   /** Takes the next replicate. Indexes must rise: RangeError otherwise, for a tie would be broken wrongly. */
   add(draw: Draw): void {
-    const slices = this.addSlices(draw);
-    while (!slices.next().done);
+    toEnd(this.addSlices(draw));
   }
 
   /** The same in slices, for a caller that must not block: it yields after each call of `equivalent`. */

@@ -1,5 +1,3 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import type { JsonValue } from '../../../src/core/json.js';
 import { createStopping, leaderRules, type StoppingOptions } from '../../../src/core/evidence/stopping.js';
@@ -7,21 +5,7 @@ import { summarize } from '../../../src/core/evidence/summary.js';
 import { Tally } from '../../../src/core/evidence/tally.js';
 import { canonicalJson } from '../../../src/core/json.js';
 import { INVALID, drawsOf, runBundle, tallyOf, type Given } from './bundles.js';
-
-const DATA = fileURLToPath(new URL('../../../../shared/data/', import.meta.url));
-
-type Item = { id: JsonValue; gold: JsonValue; answers: JsonValue[] };
-
-function load(set: string): Item[] | null {
-  const file = `${DATA}${set}.json`;
-  if (!existsSync(file)) {
-    console.warn(
-      `Skipped: no recorded answers at ${file}; put the shared data beside the project to run this.`,
-    );
-    return null;
-  }
-  return (JSON.parse(readFileSync(file, 'utf8')) as { items: Item[] }).items;
-}
+import { load, type Item } from './recorded.js';
 
 function given(answers: readonly JsonValue[]): Given[] {
   return answers.map((answer) => (answer === null ? INVALID : answer));
