@@ -1,4 +1,4 @@
-import type { Awaitable, Logger } from './ports.js';
+import type { Awaitable, Clock, Logger } from './ports.js';
 import type { JsonObject, JsonValue } from './json.js';
 import type { OrchestrationOutput } from './output.js';
 import type { StandardSchema, SchemaInput, SchemaOutput } from './schema.js';
@@ -52,6 +52,8 @@ export interface ToolContext {
   /** Stable across attempts: hand it to whatever must not do the same thing twice. */
   readonly idempotencyKey: string;
   readonly logger: Logger;
+  /** The Troupe's clock. A tool that waits by it, and not by `setTimeout`, can be tested on simulated time. */
+  readonly clock: Clock;
   /** Adds an event to the run's stream. Ignored once the call has settled. */
   emit(event: ToolEmission): void;
   readonly budget: {

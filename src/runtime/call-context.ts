@@ -25,6 +25,7 @@ export function callContext(call: Call): ToolContext {
     traceId: x.spec.traceId,
     idempotencyKey: options.idempotencyKey,
     logger: host.logger,
+    clock: host.clock,
     emit: (event) => {
       try {
         emit(call, event);

@@ -55,6 +55,7 @@ interface HostedActor<Event> {
 
 /** The one place where charts, effects and ports are wired together: one for each Troupe. */
 export class Host {
+  readonly clock: Clock;
   readonly random: Random;
   readonly newId: () => string;
   readonly store: Store;
@@ -89,6 +90,7 @@ export class Host {
   private isCarryingOut = false;
 
   constructor(private readonly options: HostOptions) {
+    this.clock = options.clock;
     this.random = options.random;
     this.newId = options.newId;
     this.store = options.store;
@@ -110,7 +112,7 @@ export class Host {
   }
 
   now(): number {
-    return this.options.clock.now();
+    return this.clock.now();
   }
 
   /** Starts the run of an execution. */

@@ -87,7 +87,7 @@ export type ScriptedOptions = Partial<
     | 'estimate'
   >
 > & {
-  /** Needed by {@link slow}: the simulation's clock. */
+  /** Default: the clock of the Troupe that calls it. */
   clock?: Clock;
 };
 
@@ -95,7 +95,7 @@ export type ScriptedOptions = Partial<
 export class ScriptedTool<Name extends string = string> extends Tool<any, any, any> {
   /** The calls it got, in order. */
   readonly calls: ScriptedCall[] = [];
-  private readonly clock: Clock;
+  private readonly clock: Clock | undefined;
 
   constructor(
     readonly name: Name,
@@ -103,18 +103,14 @@ export class ScriptedTool<Name extends string = string> extends Tool<any, any, a
     { clock, ...fields }: ScriptedOptions = {},
   ) {
     super();
-    this.clock = clock ?? {
-      now: () => Date.now(),
-      setTimeout: (fn, ms) => setTimeout(fn, ms),
-      clearTimeout: (id) => clearTimeout(id as NodeJS.Timeout),
-    };
+    this.clock = clock;
     Object.assign(this, fields);
   }
 
   // Any request: what a scripted tool takes is up to its script and its `input`.
   execute(request: any, options: any, context: ToolContext): unknown {
     const number = this.calls.length + 1;
-    const call: ScriptedCall = { request, options, context, number, clock: this.clock };
+    const call: ScriptedCall = { request, options, context, number, clock: this.clock ?? context.clock };
     this.calls.push(call);
     const step = this.script[Math.min(number, this.script.length) - 1] ?? ok();
     return step(call);
