@@ -250,15 +250,17 @@ export function attemptStates(ends: AttemptEnds) {
       },
       states: {
         admission: { description: 'Asked, not answered yet.' },
-        slot: { description: "The provider's pool is full: first come, first served." },
-        budget: { description: 'Calls in flight hold what is left of the budget.' },
+        slot: { tags: ['degraded'], description: "The provider's pool is full: first come, first served." },
+        budget: { tags: ['degraded'], description: 'Calls in flight hold what is left of the budget.' },
         breaker: {
+          tags: ['degraded'],
           description: "The provider's breaker is open, and the run was told to wait for it.",
           entry: { type: 'armTimer', params: waitTimer },
           exit: { type: 'disarmTimer', params: { timer: 'wait' } },
           on: { 'timer.wait': { target: '#awaiting', reenter: true } },
         },
         cooldown: {
+          tags: ['degraded'],
           description: 'The provider asked every caller to come back later (Retry-After).',
           entry: { type: 'armTimer', params: waitTimer },
           exit: { type: 'disarmTimer', params: { timer: 'wait' } },
@@ -309,7 +311,7 @@ export function attemptStates(ends: AttemptEnds) {
       },
     },
     overrunning: {
-      tags: ['in flight'],
+      tags: ['in flight', 'degraded'],
       description:
         'The attempt took too long and was aborted. Its calls must settle before the next one is made.',
       entry: [
@@ -334,6 +336,7 @@ export function attemptStates(ends: AttemptEnds) {
       },
     },
     judging: {
+      tags: ['degraded'],
       description: 'Retry, another tool, or the end: see core/retry.',
       entry: announceFailure,
       always: [
@@ -342,7 +345,7 @@ export function attemptStates(ends: AttemptEnds) {
       ],
     },
     backingOff: {
-      tags: ['waiting'],
+      tags: ['waiting', 'degraded'],
       description: 'Waits before the next call of the same tool.',
       entry: [
         {
@@ -362,10 +365,12 @@ export function attemptStates(ends: AttemptEnds) {
       on: { 'timer.backoff': 'awaiting' },
     },
     refused: {
+      tags: ['degraded'],
       description: 'Not called: its breaker, pool or cooldown refused.',
       always: { target: ends.refused },
     },
     exhausted: {
+      tags: ['degraded'],
       description: 'Called without success, and not called again.',
       always: { target: ends.exhausted },
     },

@@ -1,6 +1,7 @@
 import { assign, setup } from 'xstate';
 import type { BreakerConfig } from '../core/reliability.js';
 import type { BreakerState } from '../core/events.js';
+import type { FailureTag } from './failure-tag.js';
 
 export interface BreakerInput {
   readonly provider: string;
@@ -57,7 +58,7 @@ const breakerSetup = setup({
     context: BreakerContext;
     events: BreakerEvent;
     input: BreakerInput;
-    tags: 'refuses' | 'admits';
+    tags: 'refuses' | 'admits' | FailureTag;
   },
   actions: {
     /** The runtime tells listeners. */
@@ -194,7 +195,7 @@ export const breakerMachine = breakerSetup.createMachine({
       },
     },
     open: {
-      tags: 'refuses',
+      tags: ['refuses', 'failing'],
       description: 'Calls are refused until `openUntil`; the call that asks at that moment is a probe.',
       entry: [
         'nextEpoch',
@@ -217,7 +218,7 @@ export const breakerMachine = breakerSetup.createMachine({
       },
     },
     'half-open': {
-      tags: 'admits',
+      tags: ['admits', 'degraded'],
       description:
         'A few probes decide: enough successes close it; once they are out of reach, or time is up, it opens again.',
       entry: [
@@ -252,7 +253,7 @@ export const breakerMachine = breakerSetup.createMachine({
       },
     },
     isolated: {
-      tags: 'refuses',
+      tags: ['refuses', 'degraded'],
       description: 'Refuses everything, whatever the time, until every handle is released.',
       entry: [
         'nextEpoch',

@@ -1,4 +1,5 @@
 import { assign, setup } from 'xstate';
+import type { FailureTag } from './failure-tag.js';
 
 export interface BudgetInput {
   readonly limits: { readonly tokens?: number; readonly costUsd?: number };
@@ -25,7 +26,7 @@ export type BudgetEvent =
 
 /** A budget of tokens and dollars. */
 export const budgetMachine = setup({
-  types: {} as { context: BudgetContext; events: BudgetEvent; input: BudgetInput },
+  types: {} as { context: BudgetContext; events: BudgetEvent; input: BudgetInput; tags: FailureTag },
   actions: {
     note: assign(({ event }) => ({ spent: event.spent, reserved: event.reserved })),
     /** The runtime sends `budget_warning` to the runs that use it. */
@@ -55,10 +56,12 @@ export const budgetMachine = setup({
           },
         },
         warned: {
+          tags: ['degraded'],
           description: 'Most of a limit is spent.',
           on: { exhaust: { target: 'exhausted', actions: 'note' } },
         },
         exhausted: {
+          tags: ['failing'],
           description: 'A limit is spent: no call is made any more. One with a period is renewed by time.',
         },
       },

@@ -2,6 +2,7 @@ import { assign, setup } from 'xstate';
 import type { BundleStatus } from '../core/evidence/bundle.js';
 import type { StopReason } from '../core/evidence/stopping.js';
 import type { AbortCause } from './attempt.js';
+import type { FailureTag } from './failure-tag.js';
 
 export interface BundleInput {
   readonly bundleId: string;
@@ -46,12 +47,19 @@ export type BundleEvent =
   | { type: 'hurry' }
   | { type: 'timer.grace' };
 
+/** How it ended, for a machine that has it as a child. */
+export interface BundleOutput {
+  /** `cut`: a limit or a cancellation ended it. */
+  readonly status: BundleStatus | 'cut';
+}
+
 const bundleSetup = setup({
   types: {} as {
     context: BundleContext;
     events: BundleEvent;
     input: BundleInput;
-    tags: 'in flight' | 'ended';
+    tags: 'in flight' | 'ended' | FailureTag;
+    output: BundleOutput;
   },
   actions: {
     /** Hand out replicates. Answered by `replicate.ended` for each, then by `batch.tallied`. */
@@ -115,6 +123,7 @@ export const bundleMachine = bundleSetup.createMachine({
     isLate: false,
   }),
   initial: 'issuing',
+  output: ({ event }) => event.output as BundleOutput,
   states: {
     issuing: {
       description: 'A batch: as many as the rule needs at the least, were all of them to agree.',
@@ -140,6 +149,7 @@ export const bundleMachine = bundleSetup.createMachine({
       always: 'draining',
     },
     interrupted: {
+      tags: ['cancelled'],
       description: 'A limit or a cancellation: what is finished stays, the rest is aborted.',
       entry: [
         { type: 'abortReplicates', params: ({ context }) => ({ cause: context.cut ?? 'cancelled' }) },
@@ -182,24 +192,28 @@ export const bundleMachine = bundleSetup.createMachine({
       tags: ['ended'],
       description: 'More than half of the replicates it needed are valid.',
       entry: { type: 'finish', params: { status: 'completed' } },
+      output: { status: 'completed' },
     },
     partial: {
       type: 'final',
-      tags: ['ended'],
+      tags: ['ended', 'degraded'],
       description: 'At least one replicate is valid.',
       entry: { type: 'finish', params: { status: 'partial' } },
+      output: { status: 'partial' },
     },
     failed: {
       type: 'final',
-      tags: ['ended'],
+      tags: ['ended', 'failing'],
       description: 'No replicate is valid.',
       entry: { type: 'finish', params: { status: 'failed' } },
+      output: { status: 'failed' },
     },
     cut: {
       type: 'final',
-      tags: ['ended'],
+      tags: ['ended', 'cancelled'],
       description: 'Ended from outside, with the evidence there was.',
       entry: { type: 'finish', params: { status: 'cut' } },
+      output: { status: 'cut' },
     },
   },
 });

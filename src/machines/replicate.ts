@@ -15,6 +15,7 @@ import {
   type AttemptEvent,
   type Candidate,
 } from './attempt.js';
+import type { FailureTag } from './failure-tag.js';
 
 export interface ReplicateInput {
   readonly replicateId: string;
@@ -58,6 +59,11 @@ export type ReplicateEvent =
   | { type: 'timer.replicate' }
   | { type: 'timer.grace' };
 
+/** How it ended, for a machine that has it as a child. */
+export interface ReplicateOutput {
+  readonly status: ReplicateStatus;
+}
+
 const ends = {
   succeeded: '#validating',
   won: '#settling',
@@ -70,7 +76,8 @@ const replicateSetup = setup({
     context: ReplicateContext;
     events: ReplicateEvent;
     input: ReplicateInput;
-    tags: 'waiting' | 'in flight' | 'ended';
+    tags: 'waiting' | 'in flight' | 'ended' | FailureTag;
+    output: ReplicateOutput;
   },
   actions: {
     ...attemptEffects,
@@ -134,6 +141,7 @@ export const replicateMachine = replicateSetup.createMachine({
     end: null,
   }),
   initial: 'queued',
+  output: ({ event }) => event.output as ReplicateOutput,
   on: {
     'replicate.stop': { target: '.settling', actions: 'endStopped' },
     'timer.replicate': { target: '.settling', actions: 'endStopped' },
@@ -229,6 +237,7 @@ export const replicateMachine = replicateSetup.createMachine({
     },
     unanswered: {
       id: 'unanswered',
+      tags: ['degraded'],
       description: 'No further call is made. An answer that was not valid is kept, and does not vote.',
       always: [
         { guard: 'wasInvalid', target: 'invalid' },
@@ -244,24 +253,28 @@ export const replicateMachine = replicateSetup.createMachine({
       tags: ['ended'],
       description: 'It votes.',
       entry: { type: 'finish', params: { status: 'valid' } },
+      output: { status: 'valid' },
     },
     invalid: {
       type: 'final',
-      tags: ['ended'],
+      tags: ['ended', 'failing'],
       description: 'Its answer is kept with its errors; it counts, and does not vote.',
       entry: { type: 'finish', params: { status: 'invalid' } },
+      output: { status: 'invalid' },
     },
     failed: {
       type: 'final',
-      tags: ['ended'],
+      tags: ['ended', 'failing'],
       description: 'It counts, and has no answer.',
       entry: { type: 'finish', params: { status: 'failed' } },
+      output: { status: 'failed' },
     },
     cancelled: {
       type: 'final',
-      tags: ['ended'],
+      tags: ['ended', 'cancelled'],
       description: 'Not needed any more, or its run was stopped.',
       entry: { type: 'finish', params: { status: 'cancelled' } },
+      output: { status: 'cancelled' },
     },
   },
 });

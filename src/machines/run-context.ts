@@ -26,6 +26,11 @@ export interface RunEnd {
   readonly retryAfterMs: number | null;
 }
 
+/** How it ended, for a machine that has it as a child. `rejected`: refused before it began. */
+export interface RunOutput {
+  readonly status: RunStatus | 'rejected';
+}
+
 export interface RunContext extends AttemptContext {
   /** The key under which the runtime keeps what is no JSON: tool, controllers, event log. */
   runId: string;

@@ -11,7 +11,8 @@ import {
   type AbortCause,
 } from './attempt.js';
 import { judgeBranches, type StepRecord } from './branches.js';
-import type { RunContext, RunEvent, RunInput } from './run-context.js';
+import type { FailureTag } from './failure-tag.js';
+import type { RunContext, RunEvent, RunInput, RunOutput } from './run-context.js';
 import {
   abortCause,
   branchesEnd,
@@ -36,7 +37,8 @@ const runSetup = setup({
     context: RunContext;
     events: RunEvent;
     input: RunInput;
-    tags: 'waiting' | 'in flight' | 'ended';
+    tags: 'waiting' | 'in flight' | 'ended' | FailureTag;
+    output: RunOutput;
   },
   actions: {
     ...attemptEffects,
@@ -175,6 +177,7 @@ export const runMachine = runSetup.createMachine({
     end: null,
   }),
   initial: 'starting',
+  output: ({ event }) => event.output as RunOutput,
   on: {
     cancel: { target: '.settling', actions: 'endStopped' },
     'deadline.passed': { target: '.settling', actions: 'endStopped' },
@@ -207,7 +210,7 @@ export const runMachine = runSetup.createMachine({
       states: {
         claiming: {},
         held: {
-          tags: ['waiting'],
+          tags: ['waiting', 'degraded'],
           description:
             'Another process runs the same request. Its answer will be taken, or its lease will end.',
           entry: { type: 'armTimer', params: ({ context }) => ({ timer: 'wait', at: context.wakeAt ?? 0 }) },
@@ -237,6 +240,7 @@ export const runMachine = runSetup.createMachine({
     },
     fallingOver: {
       id: 'fallingOver',
+      tags: ['degraded'],
       description: 'The tool could not answer: the next one of the plan, or the end.',
       always: [
         {
@@ -347,27 +351,46 @@ export const runMachine = runSetup.createMachine({
       type: 'final',
       tags: ['ended'],
       entry: { type: 'finish', params: { status: 'completed' } },
+      output: { status: 'completed' },
     },
     partial: {
       id: 'partial',
       type: 'final',
-      tags: ['ended'],
+      tags: ['ended', 'degraded'],
       description: 'Part of the branches or replicates answered, and that is enough.',
       entry: { type: 'finish', params: { status: 'partial' } },
+      output: { status: 'partial' },
     },
-    failed: { type: 'final', tags: ['ended'], entry: { type: 'finish', params: { status: 'failed' } } },
-    timed_out: { type: 'final', tags: ['ended'], entry: { type: 'finish', params: { status: 'timed_out' } } },
+    failed: {
+      type: 'final',
+      tags: ['ended', 'failing'],
+      entry: { type: 'finish', params: { status: 'failed' } },
+      output: { status: 'failed' },
+    },
+    timed_out: {
+      type: 'final',
+      tags: ['ended', 'failing'],
+      entry: { type: 'finish', params: { status: 'timed_out' } },
+      output: { status: 'timed_out' },
+    },
     budget_exceeded: {
       type: 'final',
-      tags: ['ended'],
+      tags: ['ended', 'failing'],
       entry: { type: 'finish', params: { status: 'budget_exceeded' } },
+      output: { status: 'budget_exceeded' },
     },
-    cancelled: { type: 'final', tags: ['ended'], entry: { type: 'finish', params: { status: 'cancelled' } } },
+    cancelled: {
+      type: 'final',
+      tags: ['ended', 'cancelled'],
+      entry: { type: 'finish', params: { status: 'cancelled' } },
+      output: { status: 'cancelled' },
+    },
     rejected: {
       type: 'final',
-      tags: ['ended'],
+      tags: ['ended', 'failing'],
       description: 'Refused before it started: key conflict, no tool fits, a planner that failed.',
       entry: { type: 'finish', params: { status: 'rejected' } },
+      output: { status: 'rejected' },
     },
   },
 });
