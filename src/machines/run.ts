@@ -263,6 +263,7 @@ export const runMachine = runSetup.createMachine({
     },
     landing: {
       id: 'landing',
+      tags: ['degraded'],
       description: 'One call has answered; the one it raced must settle.',
       always: { target: 'settling', actions: 'endCompleted' },
     },
