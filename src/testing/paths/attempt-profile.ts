@@ -1,5 +1,5 @@
-import type { EventObject } from 'xstate';
-import type { AttemptContext, AttemptEvent } from '../../machines/index.js';
+import type { AnyMachineSnapshot, EventObject } from 'xstate';
+import type { AttemptContext, AttemptEvent, Candidate } from '../../machines/index.js';
 import {
   FAR,
   FATAL,
@@ -34,7 +34,7 @@ export function attemptCourse(state: string | undefined, context: AttemptContext
     case 'awaiting.budget':
       return [{ type: 'attempt.freed' }];
     case 'awaiting.breaker':
-      return [{ type: 'timer.wait' }, { type: 'attempt.freed' }];
+      return [{ type: 'attempt.freed' }, { type: 'timer.wait' }];
     case 'awaiting.cooldown':
       return [{ type: 'timer.wait' }];
     case 'calling':
@@ -57,13 +57,12 @@ function calling(context: AttemptContext): AttemptEvent[] {
     ...inFlight.map(succeeded),
     ...inFlight.flatMap((call) => [...failures.map((why) => failed(call, why)), failed(call, SERVER, true)]),
     ...(attemptTimeoutMs === null ? [] : [overdue]),
-    { type: 'timer.hedge' },
-    ...(mayHedge(context) ? [{ type: 'hedge.granted' } as const] : []),
+    ...(mayHedge(context) ? ([{ type: 'timer.hedge' }, { type: 'hedge.granted' }] as const) : []),
   ];
 }
 
 function mayHedge({ candidates, candidate, inFlight, calls, maxAttempts }: AttemptContext): boolean {
-  return candidates[candidate]!.hedgeAfterMs !== null && inFlight.length === 1 && calls < maxAttempts;
+  return isHedged(candidates[candidate]!) && inFlight.length === 1 && calls < maxAttempts;
 }
 
 /** Calls in flight that come to an end. */
@@ -71,11 +70,28 @@ export function landings({ inFlight }: AttemptContext): AttemptEvent[] {
   return inFlight.flatMap((call) => [succeeded(call), failed(call)]);
 }
 
-/** A hedge is granted when its time has come, and not before. */
-export function withHedgeTimers(events: readonly EventObject[]): EventObject[] {
-  return events.flatMap((event, index) => {
-    const isEarly = event.type === 'hedge.granted' && events[index - 1]?.type !== 'timer.hedge';
-    return isEarly ? [{ type: 'timer.hedge' }, event] : [event];
+/** What the runtime never does to an attempt. */
+export function neverInAttempt({ type }: EventObject, { value }: AnyMachineSnapshot): string | undefined {
+  const isTold = type === 'timer.wait' && attemptState(value) === 'awaiting.breaker';
+  return isTold
+    ? 'a breaker says itself when its time is up, before the timer of who waits for it'
+    : undefined;
+}
+
+export function isHedged({ hedgeAfterMs }: Candidate): boolean {
+  return hedgeAfterMs !== null;
+}
+
+/** A hedge comes due, once, before it can be granted, and before its call has taken too long. */
+export function withHedgeTimers(events: readonly EventObject[], isHedged: boolean): readonly EventObject[] {
+  if (!isHedged) return events;
+  let isDue = false;
+  return events.flatMap((event) => {
+    if (event.type === 'attempt.granted') isDue = false;
+    const needsIt = event.type === 'hedge.granted' || event.type === 'timer.attempt';
+    const isMissing = needsIt && !isDue;
+    if (isMissing || event.type === 'timer.hedge') isDue = true;
+    return isMissing ? [{ type: 'timer.hedge' }, event] : [event];
   });
 }
 

@@ -16,6 +16,7 @@ export const breakerProfile: Profile = {
   key,
   isInterruption: () => false,
   complete: (given) => given,
+  whyNever: () => undefined,
   tell,
 };
 

@@ -9,6 +9,7 @@ export const budgetProfile: Profile = {
   key: ({ value }) => value,
   isInterruption: () => false,
   complete: (given) => given,
+  whyNever: () => undefined,
   tell,
 };
 

@@ -16,6 +16,7 @@ export const bundleProfile: Profile = {
   key: ({ value, context }) => [value, { ...(context as BundleContext), next: 0 }],
   isInterruption: ({ type }) => type === 'stop' || type === 'hurry',
   complete: (given) => given,
+  whyNever: () => undefined,
   tell,
 };
 

@@ -1,5 +1,6 @@
 import type { AnyStateMachine, AnyStateNode, AnyTransitionDefinition, EventObject } from 'xstate';
 import type { FailurePath } from './failure-paths.js';
+import { checkChart } from './profiles.js';
 import { pathOf, Tracer } from './trace.js';
 
 /** How much of something was walked. */
@@ -26,6 +27,7 @@ export type WalkablePath = Pick<FailurePath, 'input'> & {
 
 /** Says which states and transitions of a chart no path walked. The chart is walked by its transition function alone. */
 export function coverage(chart: AnyStateMachine, paths: readonly WalkablePath[]): PathCoverage {
+  checkChart(chart);
   const states = new Map(statesOf(chart.root).map((node) => [node, pathOf(node)]));
   const transitions = transitionsOf(chart);
   const entered = new Set<AnyStateNode>();

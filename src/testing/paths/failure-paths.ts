@@ -1,5 +1,6 @@
 import type { AnyMachineSnapshot, AnyStateMachine, AnyStateNode, EventFromLogic, EventObject } from 'xstate';
-import { InvalidOptionsError } from '../../core/errors.js';
+import * as z from 'zod';
+import { atLeastOne, callback, parse } from '../../core/parse.js';
 import { gravest, kindByTags, kindOfNode, type FailureKind, type KindOf } from './kinds.js';
 import { Graph, withoutBeginnings } from './graph.js';
 import { profileOf, type ProfileOptions } from './profiles.js';
@@ -44,9 +45,27 @@ export interface FailurePath<Event extends EventObject = EventObject> {
     /** Whether the chart is done. */
     readonly isFinal: boolean;
   };
+  /** Why the runtime of this package never goes this way, though the chart is ready for it; absent: it does. */
+  readonly unreachable?: string;
   /** What happens, in one line: `two 503s, the breaker opens, b is tried instead, the fallback answers: completed`. */
   readonly story: string;
 }
+
+const optionsSchema = z.strictObject({
+  cover: z.enum(['states', 'transitions', 'steps', 'paths']).default('steps'),
+  kinds: z
+    .array(z.enum(['failing', 'degraded', 'cancelled', 'good']))
+    .default(['failing', 'degraded', 'cancelled']),
+  kindOf: callback.optional(),
+  limit: atLeastOne.default(100_000),
+  input: z.unknown().optional(),
+  events: callback.optional(),
+  key: callback.optional(),
+  tell: callback.optional(),
+});
+
+type Parsed<Machine extends AnyStateMachine> = FailurePathOptions<Machine> &
+  Required<Pick<FailurePathOptions, 'cover' | 'kinds' | 'limit'>>;
 
 /** What a path comes to; `good`: nothing was wrong on the way. */
 export type PathKind = FailureKind | 'good';
@@ -83,14 +102,14 @@ export function failurePaths<Machine extends AnyStateMachine>(
   chart: Machine,
   options: FailurePathOptions<Machine> = {},
 ): FailurePath<EventFromLogic<Machine>>[] {
-  checkOptions(options);
   const {
-    cover = 'steps',
-    kinds = ['failing', 'degraded', 'cancelled'],
+    cover,
+    kinds,
     kindOf = kindByTags,
-    limit = 100_000,
-  } = options;
-  const profile = profileOf(chart, options);
+    limit,
+    ...known
+  } = parse(optionsSchema, options, 'options') as Parsed<Machine>;
+  const profile = profileOf(chart, known);
   const wanted: KindOf = (state, tags) => {
     const kind = kindOf(state, tags);
     return kind !== undefined && kinds.includes(kind) ? kind : undefined;
@@ -140,7 +159,7 @@ class Walker {
 
   paths(isEvery: boolean): Walked[] {
     const sequences = isEvery ? this.graph.simplePaths() : this.graph.everyStep();
-    const whole = sequences.map((events) => this.profile.complete(events));
+    const whole = sequences.map((events) => this.profile.complete(events, this.beginning.input));
     return withoutBeginnings(whole).map((events) => this.walk(events));
   }
 
@@ -154,6 +173,7 @@ class Walker {
     const walked = new Set<unknown>();
     const troubles = new Map<string, FailureKind>();
     const told: (string | undefined)[] = [];
+    let unreachable: string | undefined;
     let at = tracer.begin();
     const note = (before: AnyMachineSnapshot | undefined) => {
       for (const transition of at.transitions) walked.add(transition);
@@ -168,6 +188,7 @@ class Walker {
     const start = stateOf(at.snapshot);
     const steps = events.map((event): PathStep => {
       const before = at.snapshot;
+      unreachable ??= this.profile.whyNever(event, before);
       at = tracer.step(before, event);
       const entered = note(before);
       told.push(this.profile.tell({ event, before, after: at.snapshot, entered }));
@@ -183,6 +204,7 @@ class Walker {
       steps,
       troubles: [...troubles].map(([where, what]) => ({ state: where, kind: what })),
       end: { state, kind, isFinal: at.snapshot.status !== 'active' },
+      ...(unreachable === undefined ? {} : { unreachable }),
       story: storyOf(told, state),
       walked,
     };
@@ -210,29 +232,4 @@ function fewest(paths: readonly Walked[], cover: 'states' | 'transitions', seen:
       for (const each of fresh) seen.add(each);
       return fresh.length > 0;
     });
-}
-
-const PATH_KINDS: readonly PathKind[] = ['failing', 'degraded', 'cancelled', 'good'];
-const COVERS: readonly PathCover[] = ['states', 'transitions', 'steps', 'paths'];
-
-function checkOptions(options: FailurePathOptions<any>): void {
-  const { cover, kinds, kindOf, limit } = options;
-  if (cover !== undefined && !COVERS.includes(cover)) {
-    throw new InvalidOptionsError(
-      `Option \`cover\` must be one of ${COVERS.join(', ')}, got ${String(cover)}.`,
-    );
-  }
-  if (kinds !== undefined && !(Array.isArray(kinds) && kinds.every((kind) => PATH_KINDS.includes(kind)))) {
-    throw new InvalidOptionsError(
-      `Option \`kinds\` must be a list of ${PATH_KINDS.join(', ')}, got ${JSON.stringify(kinds)}.`,
-    );
-  }
-  if (kindOf !== undefined && typeof kindOf !== 'function') {
-    throw new InvalidOptionsError(`Option \`kindOf\` must be a function, got ${String(kindOf)}.`);
-  }
-  if (limit !== undefined && !(Number.isInteger(limit) && limit >= 1)) {
-    throw new InvalidOptionsError(
-      `Option \`limit\` must be a whole number of at least 1, got ${String(limit)}.`,
-    );
-  }
 }

@@ -23,6 +23,7 @@ export function foreignProfile(machine: AnyStateMachine, ours: readonly AnyState
     key: ({ value, context }) => [value, context],
     isInterruption: () => false,
     complete: (events) => events,
+    whyNever: () => undefined,
     tell,
   };
 }

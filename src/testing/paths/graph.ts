@@ -1,3 +1,4 @@
+import { InvalidOptionsError } from '../../core/errors.js';
 import { getAdjacencyMap, getSimplePaths, type AdjacencyValue } from '@xstate/graph';
 import type { AnyMachineSnapshot, AnyStateMachine, EventObject } from 'xstate';
 
@@ -31,7 +32,7 @@ export class Graph {
     private readonly exploration: Exploration,
   ) {
     const options = this.options();
-    const found: object = getAdjacencyMap(machine, options);
+    const found: object = this.withinLimit(() => getAdjacencyMap(machine, options));
     const situations = Object.entries(found).map(([key, value]): [string, Situation] => {
       const { state, transitions } = value as AdjacencyValue<AnyMachineSnapshot, EventObject>;
       const steps = Object.values(transitions).map(({ event, state: next }) => ({
@@ -44,7 +45,7 @@ export class Graph {
     this.start = situations[0]![0];
   }
 
-  /** The shortest event sequence for each step, one for every (situation, event), each to an end where there is one. */
+  /** The shortest event sequence into each step, one for every (situation, event), and on to an end of the chart. */
   everyStep(): EventObject[][] {
     const ways = this.shortestWays();
     return [...this.situations].flatMap(([key, { steps }]) =>
@@ -54,16 +55,44 @@ export class Graph {
 
   /** Every event sequence that meets no situation twice, each to an end where there is one. Their number grows fast. */
   simplePaths(): EventObject[][] {
-    return getSimplePaths(this.machine, this.options()).map(({ state, steps }) => [
+    return this.withinLimit(() => getSimplePaths(this.machine, this.options())).map(({ state, steps }) => [
       ...steps.slice(1).map(({ event }) => event as EventObject),
       ...this.wayToEnd(this.keyOf(state as AnyMachineSnapshot)),
     ]);
   }
 
-  /** The shortest events from a situation to an end of the chart that is left to itself; none where it has no end. */
+  /** How it goes on to an end when all goes well, else by the shortest way; nothing where it has no end. */
   private wayToEnd(from: string): readonly EventObject[] {
     this.endings ??= this.shortestEndings();
-    return this.endings.get(from) ?? [];
+    return this.goodWay(from) ?? this.endings.get(from) ?? [];
+  }
+
+  /** The first of what may happen is what goes well; undefined: it goes in circles. */
+  private goodWay(from: string): EventObject[] | undefined {
+    const way: EventObject[] = [];
+    const seen = new Set<string>();
+    for (let at = from; !seen.has(at);) {
+      seen.add(at);
+      const { state, steps } = this.situations.get(at)!;
+      if (state.status !== 'active') return way;
+      const next = steps.find(({ event }) => this.exploration.isCalm(event));
+      if (!next) return undefined;
+      way.push(next.event);
+      at = next.to;
+    }
+    return undefined;
+  }
+
+  private withinLimit<T>(explore: () => T): T {
+    try {
+      return explore();
+    } catch (error) {
+      if ((error as Error).message !== 'Traversal limit exceeded') throw error;
+      throw new InvalidOptionsError(
+        `The chart "${this.machine.id}" has more than ${this.exploration.limit} situations. ` +
+          'Give a `key` that leaves out what grows, narrow `events`, or raise `limit`.',
+      );
+    }
   }
 
   private options() {

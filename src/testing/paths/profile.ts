@@ -26,7 +26,9 @@ export interface Profile {
   /** An interruption from outside, which no path needs in order to come to an end. */
   readonly isInterruption: (event: EventObject) => boolean;
   /** Puts in what an event cannot come without. */
-  readonly complete: (events: readonly EventObject[]) => readonly EventObject[];
+  readonly complete: (events: readonly EventObject[], input: unknown) => readonly EventObject[];
+  /** Why an event cannot come in this package's runtime, though the chart is ready for it; undefined: it can. */
+  readonly whyNever: (event: EventObject, before: AnyMachineSnapshot) => string | undefined;
   /** A step in a few words; undefined: it goes without saying. */
   readonly tell: (step: ToldStep) => string | undefined;
 }

@@ -66,7 +66,7 @@ export function profileOf(chart: AnyStateMachine, options: ProfileOptions<any>):
   };
 }
 
-function checkChart(chart: unknown): void {
+export function checkChart(chart: unknown): void {
   const { root, config, transition } = (chart ?? {}) as Partial<AnyStateMachine>;
   if (root !== undefined && config !== undefined && typeof transition === 'function') return;
   throw new InvalidOptionsError(

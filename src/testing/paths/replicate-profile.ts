@@ -1,7 +1,15 @@
 import type { AnyMachineSnapshot, EventObject } from 'xstate';
 import type { ReplicateChartEvent, ReplicateContext, ReplicateInput } from '../../machines/index.js';
 import { candidate, failure, overdue, SPANS, T0 } from './attempt-events.js';
-import { attemptCourse, attemptState, landings, tellAttempt, withHedgeTimers } from './attempt-profile.js';
+import {
+  attemptCourse,
+  isHedged,
+  attemptState,
+  landings,
+  neverInAttempt,
+  tellAttempt,
+  withHedgeTimers,
+} from './attempt-profile.js';
 import type { Profile, ToldStep } from './profile.js';
 
 /** What the surroundings of a replicate can do to it. */
@@ -19,6 +27,7 @@ export const replicateProfile: Profile = {
       input: replicateInput({
         candidate: candidate('a', { hedgeAfterMs: SPANS.hedge, maxRetries: 0 }),
         attemptTimeoutMs: SPANS.attempt,
+        maxAttempts: 2,
       }),
       allows: without('attempt.waiting', 'attempt.refused', 'answer.invalid', 'deadline.extended'),
     },
@@ -30,7 +39,8 @@ export const replicateProfile: Profile = {
   events: (snapshot) => [...course(snapshot), ...interruptions(snapshot)],
   key,
   isInterruption: ({ type }) => INTERRUPTIONS.has(type),
-  complete: withHedgeTimers,
+  complete: (given, input) => withHedgeTimers(given, isHedged((input as ReplicateInput).candidate)),
+  whyNever: neverInAttempt,
   tell,
 };
 

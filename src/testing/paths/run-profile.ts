@@ -1,7 +1,15 @@
 import type { AnyMachineSnapshot, EventObject } from 'xstate';
 import type { RunChartEvent, RunContext, RunInput } from '../../machines/index.js';
 import { answeredInPart, candidate, SPANS, T0 } from './attempt-events.js';
-import { attemptCourse, attemptState, landings, tellAttempt, withHedgeTimers } from './attempt-profile.js';
+import {
+  attemptCourse,
+  attemptState,
+  isHedged,
+  landings,
+  neverInAttempt,
+  tellAttempt,
+  withHedgeTimers,
+} from './attempt-profile.js';
 import type { Beginning, Profile, ToldStep } from './profile.js';
 
 /** What the surroundings of a run can do to it. */
@@ -10,7 +18,8 @@ export const runProfile: Profile = {
   events: (snapshot) => [...course(snapshot), ...interruptions(snapshot)],
   key,
   isInterruption: ({ type }) => INTERRUPTIONS.has(type),
-  complete: withHedgeTimers,
+  complete: (given, input) => withHedgeTimers(given, ((input as RunInput).candidates ?? []).some(isHedged)),
+  whyNever,
   tell,
 };
 
@@ -59,6 +68,7 @@ function beginnings(): Record<string, Beginning> {
       input: runInput({
         candidates: [candidate('a', { hedgeAfterMs: SPANS.hedge, maxRetries: 0 })],
         attemptTimeoutMs: SPANS.attempt,
+        maxAttempts: 2,
       }),
       allows: without('attempt.waiting', 'attempt.refused', 'shown', 'partial', 'deadline.extended'),
     },
@@ -238,6 +248,12 @@ function inSettling({ end, inFlight, bundle }: RunContext): RunChartEvent[] {
   const hasLeft = end?.status === 'cancelled' || end?.status === 'timed_out';
   const mayCharge = inFlight.length > 0 || bundle === 'running';
   return [...(hasLeft ? [] : [CANCEL, LATE]), ...(mayCharge ? [SPENT] : [])];
+}
+
+function whyNever(event: EventObject, before: AnyMachineSnapshot): string | undefined {
+  const { late } = before.context as RunContext;
+  const leaves = event.type === 'cancel' || event.type === 'deadline.passed';
+  return leaves && late !== null ? 'a caller leaves once' : neverInAttempt(event, before);
 }
 
 function key({ value, context }: AnyMachineSnapshot): unknown {

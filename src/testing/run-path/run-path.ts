@@ -1,0 +1,210 @@
+import * as z from 'zod';
+import { InvalidOptionsError, isOrchestratorError } from '../../core/errors.js';
+import type { RunEvent } from '../../core/events.js';
+import type { OrchestrationOutput } from '../../core/output.js';
+import { callback, parse } from '../../core/parse.js';
+import { isTool, type AnyTool } from '../../core/tool.js';
+import { runMachine } from '../../machines/index.js';
+import type { FailurePath } from '../paths/failure-paths.js';
+import type { Backend } from './backend.js';
+import { RunLevers } from './run-levers.js';
+import { RunScript } from './run-script.js';
+import { RunWorld } from './run-world.js';
+import { turns } from './turns.js';
+
+/** What a path is walked with. */
+export interface PathHarness {
+  /**
+   * Makes the tool under test, which is called in the place of the path's first tool; what stands behind it (a model, a
+   * service) is the `backend`, which answers and fails as the path says. Default: a tool that hands on what the
+   * backend says.
+   */
+  tool?: (backend: Backend) => AnyTool;
+  /** Default `{}`. */
+  request?: unknown;
+  toolOptions?: Record<string, unknown>;
+  /** What the backend answers when it answers. Default `{ answer: 42 }`. */
+  answer?: unknown;
+}
+
+const harnessSchema = z.strictObject({
+  tool: callback.optional(),
+  request: z.unknown().optional(),
+  toolOptions: z.record(z.string(), z.unknown()).optional(),
+  answer: z.unknown().optional(),
+});
+
+/** How a path went in the real orchestrator. */
+export interface PathRun {
+  /** The states the run's chart was in, after each event: those of the path. */
+  readonly states: readonly string[];
+  /** How the run ended, where the path goes so far; undefined: it was rejected before it began. */
+  readonly output: OrchestrationOutput | undefined;
+  /** What `run()` rejected with. */
+  readonly error: unknown;
+  readonly events: readonly RunEvent[];
+  /** How each call of the tool under test ended by itself; undefined: it has not, as where it ignores its signal. */
+  readonly calls: readonly ('answered' | 'threw' | undefined)[];
+}
+
+/** The real orchestrator did not go the way of the path. */
+export class PathDivergence extends Error {
+  override name = 'PathDivergence';
+
+  constructor(
+    message: string,
+    readonly path: FailurePath,
+    /** The step from 0 that went another way; -1: the beginning. */
+    readonly step: number,
+  ) {
+    super(message);
+  }
+}
+
+/**
+ * Walks a path of the run chart in a real orchestrator, on simulated time: its surroundings do what the path says, and
+ * the chart must hear the events of the path, in its order, and be in its states.
+ *
+ * @throws {PathDivergence} when it goes another way.
+ * @throws {InvalidOptionsError} for a path of another chart, or one that only the chart knows (`path.unreachable`).
+ */
+export async function runPath(path: FailurePath<any>, harness: PathHarness = {}): Promise<PathRun> {
+  checkPath(path);
+  const script = new RunScript(path);
+  const {
+    request = {},
+    answer = { answer: 42 },
+    tool,
+    toolOptions,
+  } = parse(harnessSchema, harness, 'harness');
+  const world = new RunWorld(script, {
+    tool: tool && checked(tool as NonNullable<PathHarness['tool']>),
+    request,
+    toolOptions,
+    answer,
+  });
+  const walk = new Walk(path, world);
+  try {
+    await walk.go();
+    const { output, error } = await walk.end();
+    const calls = world.flights.map(({ result }) => result);
+    return { states: world.seen.map(({ state }) => state), output, error, events: world.events, calls };
+  } finally {
+    await walk.cleanUp();
+  }
+}
+
+class Walk {
+  private readonly levers: RunLevers;
+
+  constructor(
+    private readonly path: FailurePath,
+    private readonly world: RunWorld,
+  ) {
+    this.levers = new RunLevers(world);
+  }
+
+  async go(): Promise<void> {
+    await this.levers.begin();
+    await this.settle(0);
+    for (let index = 0; index < this.path.steps.length; index++) {
+      // What followed at once from a step before has happened already.
+      if (this.heard <= index) {
+        await this.levers.pull(index);
+        await this.settle(index + 1);
+      }
+      this.compare(index);
+    }
+    if (this.heard > this.path.steps.length) this.compare(this.path.steps.length);
+  }
+
+  async end(): Promise<Pick<PathRun, 'output' | 'error'>> {
+    if (!this.path.end.isFinal) return { output: undefined, error: undefined };
+    const outcome = this.world.run.output.then(
+      (output) => ({ output, error: undefined as unknown }),
+      (error: unknown) => ({ output: isOrchestratorError(error) ? error.output : undefined, error }),
+    );
+    const hangs = turns(20).then(() =>
+      this.diverge(this.path.steps.length - 1, 'its output does not settle'),
+    );
+    hangs.catch(() => {});
+    return Promise.race([outcome, hangs]);
+  }
+
+  /** Lets everything come to its end, so that a tool that misbehaves cannot reach the next test. */
+  async cleanUp(): Promise<void> {
+    const { world } = this;
+    for (const flight of world.flights)
+      if (!world.ended.has(flight)) world.end(flight, { kind: 'fail', status: 400 });
+    this.levers.release();
+    for (const caller of world.callers) caller.cancel();
+    await turns(2);
+    await world.sim.runToIdle();
+  }
+
+  /** Events heard; the first thing a chart is told is that it begins. */
+  private get heard(): number {
+    return this.world.seen.length - 1;
+  }
+
+  /** A tool may take some turns of the event loop to settle; nothing here takes time. */
+  private async settle(wanted: number): Promise<void> {
+    for (let turn = 0; turn < 20; turn++) {
+      await turns(1);
+      if (this.heard >= wanted && turn >= 2) return;
+    }
+  }
+
+  private compare(index: number): void {
+    const seen = this.world.seen[index + 1];
+    const step = this.path.steps[index];
+    if (step !== undefined && seen?.event === step.event.type && seen.state === step.state) return;
+    this.diverge(
+      index,
+      seen === undefined ? 'nothing happened' : `it heard ${seen.event} and was in ${seen.state}`,
+    );
+  }
+
+  private diverge(index: number, instead: string): never {
+    const step = this.path.steps[index];
+    const wanted = step ? `${step.event.type}, then ${step.state}` : `nothing after ${this.path.end.state}`;
+    const told = this.world.flights.map((flight, at) => `call ${at + 1}: ${flight.result ?? 'not settled'}`);
+    const calls = told.length === 0 ? '' : ` The tools by themselves: ${told.join(', ')}.`;
+    throw new PathDivergence(
+      `The run left the path at step ${index + 1} of ${this.path.steps.length} (${this.path.story}). ` +
+        `By the path: ${wanted}; in the run: ${instead}.${calls}`,
+      this.path,
+      index,
+    );
+  }
+}
+
+function checkPath(path: FailurePath): void {
+  const { chart, steps, unreachable } = (path ?? {}) as Partial<FailurePath>;
+  if (chart !== runMachine.id || !Array.isArray(steps)) {
+    throw new InvalidOptionsError(
+      `runPath() walks paths of \`runMachine\`, made by failurePaths(), got ${chart === undefined ? typeof path : `one of "${chart}"`}.`,
+    );
+  }
+  if (unreachable !== undefined) {
+    throw new InvalidOptionsError(
+      `The orchestrator never goes this path: ${unreachable}. Leave out paths that have \`unreachable\`.`,
+    );
+  }
+}
+
+function checked(make: (backend: Backend) => AnyTool): (backend: Backend) => AnyTool {
+  if (typeof make !== 'function') {
+    throw new InvalidOptionsError(
+      'Option `tool` must be a function that takes the backend and gives a Tool.',
+    );
+  }
+  return (backend) => {
+    const tool = make(backend);
+    if (!isTool(tool))
+      throw new InvalidOptionsError(
+        'Option `harness.tool` must give a Tool: extend `Tool`, or use `defineTool`.',
+      );
+    return tool;
+  };
+}

@@ -1,0 +1,272 @@
+import type { AnyMachineSnapshot, InspectionEvent } from 'xstate';
+import { Budget } from '../../core/budget.js';
+import type { RunEvent } from '../../core/events.js';
+import type { PlanDecision, Planner } from '../../core/planning/planner.js';
+import type { ProviderOptions } from '../../core/reliability.js';
+import type { JsonValue } from '../../core/json.js';
+import { defineTool, toolResult, type AnyTool, type ToolContext } from '../../core/tool.js';
+import { runMachine, type RunChartEvent, type RunContext } from '../../machines/index.js';
+import { Orchestrator, ReliableOrchestrator } from '../../orchestrator.js';
+import type { Execution } from '../../runtime/execution.js';
+import type { Run } from '../../runtime/run-handle.js';
+import { hostOf } from '../../troupe.js';
+import { SPANS } from '../paths/attempt-events.js';
+import { stateOf } from '../paths/trace.js';
+import { createSimulation, type Simulation } from '../simulation.js';
+import { backendOf, Flight, type Backend } from './backend.js';
+import { HeldStore } from './held-store.js';
+import { HalfBundle, HeldBundle, HeldTool, PlainTool } from './path-tools.js';
+import type { RunScript } from './run-script.js';
+
+/** Holds a slot or part of the budget. */
+export interface Holder {
+  release(usedTokens: number): void;
+}
+
+/** What was seen of the run's chart: an event, and the state it left it in. */
+export interface Seen {
+  readonly event: string;
+  readonly state: string;
+}
+
+export interface WorldOptions {
+  /** The tool under test, in the place of the path's first tool. */
+  readonly tool: ((backend: Backend) => AnyTool) | undefined;
+  readonly request: unknown;
+  readonly toolOptions: Record<string, unknown> | undefined;
+  readonly answer: unknown;
+}
+
+const BUDGET_TOKENS = 100;
+const quiet = { debug() {}, info() {}, warn() {}, error() {} };
+
+/** A Troupe in simulated time around one run, with everything in it that can do something to the run. */
+export class RunWorld {
+  readonly store = new HeldStore();
+  readonly budget = new Budget({ tokens: BUDGET_TOKENS });
+  readonly flights: Flight[] = [];
+  readonly bundles: HeldBundle[] = [];
+  readonly sim: Simulation;
+  readonly events: RunEvent[] = [];
+  /** Callers of the run: more than one where another has joined. */
+  readonly callers: Run[] = [];
+  plan: { resolve(decision: PlanDecision): void; reject(error: unknown): void } | undefined;
+  private readonly seenBy = new Map<string, { readonly seen: Seen[]; readonly last: AnyMachineSnapshot }>();
+  private readonly orchestrator: ReliableOrchestrator;
+  private readonly direct: Orchestrator;
+  private readonly backend: Backend;
+
+  constructor(
+    readonly script: RunScript,
+    private readonly options: WorldOptions,
+  ) {
+    const { input } = script;
+    const { maxAttempts } = input;
+    this.backend = backendOf(options.answer);
+    this.sim = createSimulation({
+      logger: quiet,
+      store: this.store,
+      inspect: (event) => this.note(event),
+      pools: Object.fromEntries(script.candidates.map(({ provider }) => [provider, { size: this.poolSize }])),
+      reliability: {
+        maxAttempts,
+        jitter: 'none',
+        retryBudget: false,
+        delay: () => SPANS.backoff,
+        breaker: false,
+        providers: Object.fromEntries(
+          script.candidates.map(({ provider }, index) => [provider, this.providerOptions(index)]),
+        ),
+      },
+    });
+    const planner: Planner = {
+      plan: () => new Promise<PlanDecision>((resolve, reject) => (this.plan = { resolve, reject })),
+    };
+    this.orchestrator = new ReliableOrchestrator({ troupe: this.sim.troupe, planner });
+    this.direct = new Orchestrator(this.sim.troupe);
+    this.register();
+  }
+
+  get host() {
+    return hostOf(this.sim.troupe);
+  }
+
+  get run(): Run {
+    return this.callers[0]!;
+  }
+
+  /** What the chart of the run has heard so far, and where that left it. */
+  get seen(): readonly Seen[] {
+    return this.seenBy.get(this.run.id)?.seen ?? [];
+  }
+
+  /** As the chart has it now. */
+  get context(): RunContext {
+    return (this.host.hosted.get(this.run.id) as Execution).context;
+  }
+
+  start(): void {
+    this.callers.push(this.call(this.script.deadlineMs ?? 100_000));
+  }
+
+  /** Another caller of the same run joins, with more time. */
+  join(): void {
+    this.callers.push(this.call((this.script.deadlineMs ?? 200_000) + 1));
+  }
+
+  /** The flights of a tool that have not ended, in order. */
+  inFlight(tool: string): Flight[] {
+    return this.flights.filter((flight) => flight.tool === tool && !this.ended.has(flight));
+  }
+
+  readonly ended = new Set<Flight>();
+
+  end(flight: Flight, verdict: Parameters<Flight['end']>[0]): void {
+    this.ended.add(flight);
+    flight.end(verdict);
+  }
+
+  /** A call of somebody else that holds what the run needs, until it is released with a usage. */
+  occupy(provider: string, estimate: { tokens: number } | undefined): Holder {
+    let release!: (usedTokens: number) => void;
+    const released = new Promise<number>((resolve) => (release = resolve));
+    const holder = defineTool({
+      name: `holder-of-${provider}`,
+      provider,
+      estimate: () => estimate ?? { tokens: 0 },
+      execute: async () => toolResult({ content: null, usage: { totalTokens: await released } }),
+    });
+    const options = estimate === undefined ? {} : { budget: this.budget };
+    this.direct.start({ tool: holder, request: {}, options });
+    return { release };
+  }
+
+  private get poolSize(): number {
+    if (this.script.waitsOn('slot')) return 1;
+    // A hedge for which there is no room is not granted.
+    const isRefused = this.script.has('timer.hedge') && !this.script.has('hedge.granted');
+    return isRefused ? 1 : 10;
+  }
+
+  private providerOptions(index: number): ProviderOptions {
+    const { script } = this;
+    const { maxRetries, maxDelayMs, hedgeAfterMs } = script.candidates[index]!;
+    const failures = script.failuresToOpen(index) ?? 1000;
+    return {
+      maxRetries,
+      maxDelayMs,
+      onOpen: script.waitsForBreaker ? 'wait' : 'fail',
+      breaker: { failures, window: { kind: 'consecutive' } },
+      ...(hedgeAfterMs === null ? {} : { hedgeAfterMs }),
+    };
+  }
+
+  private register(): void {
+    const { script, backend, options } = this;
+    const takeOff = (tool: string, context: ToolContext) => this.takeOff(tool, context);
+    for (const [index, candidate] of script.candidates.entries()) {
+      if (candidate.isBundle) this.addBundle(new HeldBundle(candidate, backend, takeOff));
+      else if (index === 0 && script.answersInPart())
+        this.sim.troupe.registerTool(new HalfBundle(candidate.tool, backend, takeOff, candidate));
+      else {
+        const own = index === 0 ? options.tool?.(backend) : undefined;
+        this.sim.troupe.registerTool(
+          new HeldTool(candidate, own ?? new PlainTool(candidate.tool, backend), takeOff),
+        );
+      }
+    }
+    for (const name of this.stepNames()) {
+      const fields = { tool: name, provider: name, idempotent: true };
+      const isPart = script.events.some(
+        (event, at) => event.type === 'step.ended' && event.status === 'partial' && this.nameOf(at) === name,
+      );
+      this.sim.troupe.registerTool(
+        isPart
+          ? new HalfBundle(name, backend, takeOff, fields)
+          : new HeldTool(fields, new PlainTool(name, backend), takeOff),
+      );
+    }
+  }
+
+  private addBundle(bundle: HeldBundle): void {
+    this.bundles.push(bundle);
+    this.sim.troupe.registerTool(bundle);
+  }
+
+  private stepNames(): readonly string[] {
+    const plan = this.script.events.find(
+      (event): event is Extract<RunChartEvent, { steps: readonly string[] }> => 'steps' in event,
+    );
+    return plan?.steps ?? [];
+  }
+
+  private nameOf(at: number): string | undefined {
+    const event = this.script.events[at] as Extract<RunChartEvent, { type: 'step.ended' }>;
+    return this.stepNames()[event.step];
+  }
+
+  private takeOff(tool: string, context: ToolContext): Flight {
+    const isHeld = this.bundles.some(({ name }) => name === tool) || this.stepNames().includes(tool);
+    const number = this.flights.length + 1;
+    const flight = new Flight(tool, context, isHeld || this.script.ignoresAbort(number));
+    this.flights.push(flight);
+    return flight;
+  }
+
+  private call(timeoutMs: number): Run {
+    const { script, options } = this;
+    const { input } = script;
+    const [first, ...rest] = input.candidates ?? [];
+    return this.orchestrator.start({
+      ...(first === undefined ? {} : { toolName: first.tool }),
+      request: options.request,
+      ...(options.toolOptions === undefined && first?.isBundle !== true
+        ? {}
+        : { toolOptions: first?.isBundle === true ? { k: 3, speculate: true } : options.toolOptions! }),
+      events: (event) => void this.events.push(event),
+      options: {
+        timeoutMs,
+        abortGraceMs: input.abortGraceMs,
+        streaming: script.streams,
+        ...(rest.length === 0 ? {} : { fallback: rest.map(({ tool }) => tool) }),
+        ...(input.attemptTimeoutMs === null ? {} : { attemptTimeoutMs: input.attemptTimeoutMs }),
+        ...(input.isAdmitted ? {} : { idempotencyKey: 'path' }),
+        ...(script.usesBudget ? { budget: this.budget } : {}),
+      },
+    });
+  }
+
+  private note(event: InspectionEvent): void {
+    if (event.type !== '@xstate.snapshot') return;
+    const snapshot = event.snapshot as AnyMachineSnapshot;
+    if (snapshot.machine?.id !== runMachine.id) return;
+    const { runId } = snapshot.context as RunContext;
+    const { seen, last } = this.seenBy.get(runId) ?? { seen: [] as Seen[], last: undefined };
+    // What a state does not know is not heard.
+    const isHeard = !last || (last.machine.getTransitionData(last, event.event as never) ?? []).length > 0;
+    if (isHeard) seen.push({ event: event.event.type, state: stateOf(snapshot) });
+    this.seenBy.set(runId, { seen, last: snapshot });
+  }
+}
+
+/** An output an earlier run stored under the key. */
+export function storedOutput(status: 'completed' | 'partial', content: unknown): JsonValue {
+  return {
+    content: content as JsonValue,
+    status,
+    traceId: 'stored',
+    elapsedMs: 1,
+    usage: { inputTokens: 0, outputTokens: 0, totalTokens: 0, costUsd: 0, calls: 1, estimated: false },
+    metadata: {
+      toolName: 'a',
+      toolVersion: '1.0.0',
+      requestId: 'stored',
+      attempts: 1,
+      path: ['a'],
+      replayed: false,
+      coalesced: false,
+      warnings: [],
+      strategy: 'single',
+    },
+  };
+}
