@@ -1,5 +1,6 @@
 /** The door `troupe/testing`. */
-export { createSimulation, type Simulation, type SimulationOptions } from './simulation.js';
+export { createSimulation, type PlayOptions, type Simulation, type SimulationOptions } from './simulation.js';
+export { SimulationStalledError, type Pending } from './stall.js';
 export { VirtualClock } from './virtual-clock.js';
 export { seededRandom } from './seeded-random.js';
 export {
