@@ -3,18 +3,29 @@ export { createSimulation, type PlayOptions, type Simulation, type SimulationOpt
 export { SimulationStalledError, type Pending } from './stall.js';
 export { VirtualClock } from './virtual-clock.js';
 export { seededRandom } from './seeded-random.js';
+export type { ScriptedBundleOptions, ScriptedCall, ScriptedOptions, ScriptStep } from './scripted-call.js';
 export {
+  badOutput,
+  charges,
+  disconnects,
+  emits,
   fail,
   hang,
   ignoreAbort,
+  late,
+  nonsense,
   ok,
   rateLimited,
-  ScriptedTool,
-  scriptedTool,
   slow,
   throws,
-  type ScriptedCall,
-  type ScriptedOptions,
-  type ScriptStep,
-} from './scripted-tool.js';
+  timesOut,
+} from './script-steps.js';
+export { ScriptedTool, scriptedTool } from './scripted-tool.js';
+export {
+  ScriptedBundle,
+  scriptedBundle,
+  type ReplicateCall,
+  type ReplicateScript,
+  type ReplicateStep,
+} from './scripted-bundle.js';
 export { storeContract, type MakeStore } from './store-contract.js';

@@ -87,8 +87,14 @@ export function createSimulation<const Tools extends readonly AnyTool[] = readon
   const reliable = new ReliableOrchestrator({ troupe });
 
   const flush = async () => {
-    do await turn();
-    while (!host.isCaughtUp);
+    const from = clock.now();
+    // A callback may move the clock, as one that blocks the event loop does: then timers are due between two turns.
+    const isDue = () => clock.now() > from && (clock.nextAt() ?? Infinity) <= clock.now();
+    await turn();
+    while (!host.isCaughtUp || isDue()) {
+      if (isDue()) clock.fireNext(clock.now());
+      await turn();
+    }
   };
   const pending = (): Pending => ({
     runs: [...host.starter.active].map((participant) => participant.snapshot!()),
@@ -109,12 +115,12 @@ export function createSimulation<const Tools extends readonly AnyTool[] = readon
     }
   };
   const settled = async <Content>(run: Run<Content>, options?: PlayOptions) => {
-    let isOver = false;
-    const note = () => (isOver = true);
+    const end = { isReached: false };
+    const note = () => void (end.isReached = true);
     run.output.then(note, note);
-    await play(options, () => isOver);
-    for (let turns = 0; !isOver && turns < IDLE_TURNS; turns++) await play(options, () => isOver);
-    if (!isOver) throw hung(run.snapshot(), pending());
+    for (let turns = 0; !end.isReached && turns < IDLE_TURNS; turns++)
+      await play(options, () => end.isReached);
+    if (!end.isReached) throw hung(run.snapshot(), pending());
     return run.output;
   };
   return {
