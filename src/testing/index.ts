@@ -28,4 +28,11 @@ export {
   type ReplicateScript,
   type ReplicateStep,
 } from './scripted-bundle.js';
-export { storeContract, type MakeStore } from './store-contract.js';
+export { faulty, type FaultKind, type Faulty, type FaultyOptions, type Injection } from './faulty.js';
+export {
+  storeCases,
+  storeContract,
+  type MakeStore,
+  type RegisterCase,
+  type StoreCase,
+} from './store-contract.js';

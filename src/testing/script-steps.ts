@@ -4,6 +4,7 @@ import { toolResult, type ToolEmission } from '../core/tool.js';
 import type { ReportedUsage } from '../core/usage.js';
 import { LONGEST_MS } from '../runtime/timers.js';
 import type { ScriptStep } from './scripted-call.js';
+import { connectionError, httpError, NOT_JSON } from './tool-faults.js';
 import { never, wait } from './waiting.js';
 
 const wholeWait = z.number().min(0).max(LONGEST_MS);
@@ -22,7 +23,7 @@ export function ok(content: unknown = 'ok', usage?: ReportedUsage): ScriptStep {
 export function fail(status: number, fields: Record<string, unknown> = {}): ScriptStep {
   parse(httpStatus, status, 'status');
   return () => {
-    throw Object.assign(new Error(`HTTP ${status}`), { status, ...fields });
+    throw httpError(status, fields);
   };
 }
 
@@ -34,7 +35,7 @@ export function rateLimited(options: { retryAfterMs?: number } = {}): ScriptStep
 /** Fails as `fetch` does when the connection breaks. `ECONNREFUSED` and its like say that nothing had been sent yet. */
 export function disconnects(code = 'ECONNRESET'): ScriptStep {
   return () => {
-    throw new TypeError('fetch failed', { cause: Object.assign(new Error(`read ${code}`), { code }) });
+    throw connectionError(code);
   };
 }
 
@@ -54,7 +55,7 @@ export function throws(error: unknown): ScriptStep {
 
 /** Answers with what is no JSON: a Map. */
 export function badOutput(usage?: ReportedUsage): ScriptStep {
-  return ok(new Map([['answer', 'a Map is no JSON']]), usage);
+  return ok(NOT_JSON, usage);
 }
 
 /** Answers with a text nobody asked for, the page of a proxy: only an `output` schema tells it from an answer. */
