@@ -69,7 +69,7 @@ const playOptions = z.strictObject({ maxTimers: atLeastOne.default(250_000) });
 const duration = z.number().min(0);
 
 /** Turns of the event loop that a run is given when no timer is left, for what goes on by turns of its own. */
-const IDLE_TURNS = 10;
+const IDLE_TURNS = 50;
 
 /**
  * Simulated time and chance for tests: the same seed gives the same ids, the same jitter and the same order of events.

@@ -261,6 +261,8 @@ export async function bundleTrial(
   // Not a flush: what goes in slices is to be met in the midst of it.
   await turn();
   await meanwhile?.(run, sim);
+  // How it ends is asked below. Some tools go on by turns of their own, which only `settled` gives.
+  await sim.settled(run).catch(() => {});
   await sim.runToIdle();
   const { output, error } = await endOf(run);
   expect(isDeepStrictEqual(JSON.parse(JSON.stringify(output)), output)).toBe(true);
