@@ -198,6 +198,7 @@ describe('chance', () => {
     };
     const oneByOne = await bundle(1);
     expect(await bundle(12)).toEqual(oneByOne);
+    expect(new Set(oneByOne.map(({ call }) => call))).toEqual(new Set([1, 2]));
     expect(new Set(oneByOne.map(({ replicate }) => replicate)).size).toBeGreaterThan(5);
   });
 });
@@ -234,6 +235,8 @@ describe('a faulty tool', () => {
       request: { by: 3 },
       options: { budget: { tokens: 10 } },
     });
+    // A callback that throws is contained, with a warning.
+    expect(output.metadata.warnings).toEqual([]);
     const content: number = orThrow(output);
     expect([content, output.usage.totalTokens, tool.total]).toEqual([3, 3, 3]);
     const refused = await sim.run({ tool, request: { by: 'x' } as never });
@@ -277,6 +280,8 @@ describe('a faulty tool', () => {
     expect(failed.length).toBeGreaterThan(0);
     expect([meta.valid, summary.confidence === null]).toEqual([10 - failed.length, false]);
     expect(summary.leader).toMatch(/yes/i);
+    expect(summary.disagreements).toEqual([]);
+    expect(summary.warnings.map(({ code }) => code)).not.toContain('equivalent_failed');
   });
 
   it('may be a bundle tool that goes its own way: the one call meets them', async () => {
