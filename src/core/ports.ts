@@ -4,7 +4,7 @@ import type { JsonValue } from './json.js';
 export type Awaitable<T> = T | PromiseLike<T>;
 
 /**
- * Where time comes from. XState's `SimulatedClock` fits.
+ * Where time comes from. XState's `SimulatedClock` fits, and `VirtualClock` of `troupe/testing`.
  */
 export interface Clock {
   /** Epoch milliseconds that never go back. */
@@ -39,22 +39,36 @@ export type Claim =
 /**
  * Where idempotency records live. A key is claimed by one owner at a time; between processes that is the store's
  * promise, so `claim` must be atomic. Methods may answer at once or by promise.
+ *
+ * Keys, fingerprints and owners are texts that are the same only if every character is: neither case nor spaces nor
+ * normal forms may be lost, and a key may hold any character, in up to 512. Times come with each call, in epoch
+ * milliseconds, and may have fractions. `storeContract` of `troupe/testing` is the suite that a store must pass.
  */
 export interface Store {
   /**
-   * Claims a key for an owner.
+   * Claims a key for an owner. It is won when nobody holds the key, when the lease of who held it has ended (it ends at the
+   * moment itself), when the answer under it has expired, and again, for a whole lease, by the owner who holds it.
    *
    * @param request.leaseMs how long the claim stands without {@link Store.renew}, in milliseconds.
    * @param request.now epoch milliseconds.
    */
   claim(request: ClaimRequest): Awaitable<Claim>;
-  /** Prolongs a claim. False: the claim is not the owner's any more. */
+  /**
+   * Prolongs a claim: it stands for `leaseMs` from `now`. False: the claim is not the owner's any more. Of a lease that
+   * ended while nobody else claimed the key, a store may say either, and must keep to it: renewed, the key is held;
+   * else it is free. A stored answer is left as it is.
+   */
   renew(request: { key: string; owner: string; leaseMs: number; now: number }): Awaitable<boolean>;
-  /** Stores the answer under a key that the owner holds. False: the claim was lost, and nothing was stored. */
+  /**
+   * Stores the answer under a key that the owner holds, for as long as the store keeps answers, counted from `now`. The
+   * answer is any JSON, and is found as it was, by every reader a copy of its own; a store that bounds its size may drop
+   * it early. False: the claim was lost, and nothing was stored. Of a lease that ended while nobody else claimed the
+   * key, a store may say either, and must keep to it.
+   */
   complete(request: { key: string; owner: string; output: JsonValue; now: number }): Awaitable<boolean>;
-  /** Gives a claim up without an answer. Does nothing when it is not the owner's. */
+  /** Gives a claim up without an answer. Does nothing when it is not the owner's, and nothing to a stored answer. */
   release(request: { key: string; owner: string }): Awaitable<void>;
-  /** Frees what the store holds. */
+  /** Frees what the store holds. It may be called again: a store may belong to more than one Troupe. */
   close?(): Awaitable<void>;
 }
 

@@ -115,6 +115,11 @@ export class Host {
     return this.clock.now();
   }
 
+  /** Nothing is put off to a later turn of the event loop. */
+  get isCaughtUp(): boolean {
+    return this.slices.isEmpty && this.starter.slices.isEmpty;
+  }
+
   /** Starts the run of an execution. */
   launch(x: Execution, deadlineAt: number | null): void {
     const { spec } = x;

@@ -6,6 +6,7 @@ import type { OrchestrationOutput } from '../core/output.js';
 import { describeError } from '../core/errors.js';
 import { deepFreeze, toJson } from '../core/json.js';
 import { EventLog } from './event-log.js';
+import type { RunSnapshot } from './run-handle.js';
 import type { Timer } from './timers.js';
 
 export interface ParticipantOptions {
@@ -39,6 +40,7 @@ export class Participant {
   /** Settles at once with what is known, though the store has not answered yet. */
   hurry: (() => void) | undefined;
   cancel: ((reason?: unknown) => void) | undefined;
+  snapshot: (() => RunSnapshot) | undefined;
   /** Why the caller does not want the run any more. */
   leaving: { readonly kind: 'cancelled' | 'timed_out'; readonly reason: unknown } | undefined;
   isEnded = false;

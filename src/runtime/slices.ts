@@ -28,6 +28,11 @@ export class Slices {
     private readonly failed: (error: unknown) => void = () => {},
   ) {}
 
+  /** Nothing waits for a later turn. */
+  get isEmpty(): boolean {
+    return this.next >= this.queue.length;
+  }
+
   run(task: () => void): void {
     if (this.isEmpty && this.spentMs < SLICE_MS) {
       const start = this.now();
@@ -70,10 +75,6 @@ export class Slices {
     } catch (error) {
       this.failed(error);
     }
-  }
-
-  private get isEmpty(): boolean {
-    return this.next >= this.queue.length;
   }
 
   private schedule(): void {

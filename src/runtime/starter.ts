@@ -51,7 +51,8 @@ export interface StartRequest {
 export class Starter {
   /** Callers whose run has not ended. */
   readonly active = new Set<Participant>();
-  private readonly slices: Slices;
+  /** What callers ask for in thousands: to leave their runs. */
+  readonly slices: Slices;
   private idle: (() => void)[] = [];
   /** Of those, the ones no outer run has started. */
   private outermost = 0;
@@ -293,7 +294,9 @@ export class Starter {
 
   private handle(participant: Participant, state: RunState, cancel: (reason?: unknown) => void): Run {
     const { host } = this;
+    const snapshot = () => snapshotOf(host, participant, state.execution);
     participant.cancel = cancel;
+    participant.snapshot = snapshot;
     return {
       id: participant.runId,
       traceId: participant.traceId,
@@ -301,7 +304,7 @@ export class Starter {
       // Not the log itself: a caller may read it, not write to it.
       events: { [Symbol.asyncIterator]: () => participant.log[Symbol.asyncIterator]() },
       cancel,
-      snapshot: () => snapshotOf(host, participant, state.execution),
+      snapshot,
       async [Symbol.asyncDispose]() {
         cancel(new Error('The run was disposed of.'));
         await participant.output.catch(() => {});

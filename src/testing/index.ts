@@ -1,15 +1,21 @@
 /** The door `troupe/testing`. */
-export { createSimulation, type Simulation, type SimulationOptions } from './simulation.js';
+export { createSimulation, type PlayOptions, type Simulation, type SimulationOptions } from './simulation.js';
+export { SimulationStalledError, type Pending } from './stall.js';
 export { VirtualClock } from './virtual-clock.js';
 export { seededRandom } from './seeded-random.js';
+export type { ScriptedBundleOptions, ScriptedCall, ScriptedOptions, ScriptStep } from './scripted-call.js';
 export {
+  badOutput,
+  charges,
+  disconnects,
+  emits,
   fail,
   hang,
   ignoreAbort,
+  late,
+  nonsense,
   ok,
   rateLimited,
-  ScriptedTool,
-  scriptedTool,
   slow,
   throws,
   type ScriptedCall,
@@ -32,3 +38,21 @@ export type { FailureKind, KindOf } from './paths/kinds.js';
 export type { ToldStep } from './paths/profile.js';
 export { PathDivergence, runPath, type PathHarness, type PathRun } from './run-path/run-path.js';
 export type { Backend } from './run-path/backend.js';
+  timesOut,
+} from './script-steps.js';
+export { ScriptedTool, scriptedTool } from './scripted-tool.js';
+export {
+  ScriptedBundle,
+  scriptedBundle,
+  type ReplicateCall,
+  type ReplicateScript,
+  type ReplicateStep,
+} from './scripted-bundle.js';
+export { faulty, type FaultKind, type Faulty, type FaultyOptions, type Injection } from './faulty.js';
+export {
+  storeCases,
+  storeContract,
+  type MakeStore,
+  type RegisterCase,
+  type StoreCase,
+} from './store-contract.js';

@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { ReliableOrchestrator, type RunEvent } from '../../src/index.js';
 import { hang, ignoreAbort, ok, slow } from '../../src/testing/index.js';
-import { answers, bundleOf, eventsOf, ofType, scripts, stage } from './bundle-fixtures.js';
+import { answers, bundleOf, eventsOf, ofType, stage } from './bundle-fixtures.js';
 
 const TERMINAL = ['run_completed', 'error', 'timeout', 'cancelled'];
 
 describe('the events of a bundle come while it goes on:', () => {
   it('each replicate is told of when it starts and when it is done, not at the end', async () => {
-    const { sim, tool } = stage(scripts(slow(10, ok('A')), slow(30, ok('B')), slow(50, ok('A'))));
+    const { sim, tool } = stage([slow(10, ok('A')), slow(30, ok('B')), slow(50, ok('A'))]);
     const seen: [number, string][] = [];
     const startedAt = sim.clock.now();
     const events = (event: RunEvent) => {
@@ -30,7 +30,7 @@ describe('the events of a bundle come while it goes on:', () => {
   });
 
   it('stamped with the time they happened at', async () => {
-    const { sim, start } = stage(scripts(slow(10, ok('A')), slow(30, ok('A'))));
+    const { sim, start } = stage([slow(10, ok('A')), slow(30, ok('A'))]);
     const run = start();
     await sim.runToIdle();
     const done = ofType(await eventsOf(run), 'replicate_done');
@@ -38,7 +38,7 @@ describe('the events of a bundle come while it goes on:', () => {
   });
 
   it('a replicate that waits for its turn has not started', async () => {
-    const { sim, start } = stage(scripts(slow(10, ok('A'))));
+    const { sim, start } = stage([slow(10, ok('A'))]);
     const run = start({ k: 3, stopping: 'fixed', maxParallel: 1 });
     await sim.advance(5);
     const iterator = run.events[Symbol.asyncIterator]();
@@ -50,7 +50,7 @@ describe('the events of a bundle come while it goes on:', () => {
   });
 
   it('exactly one terminal event is last; what a replicate does later is not told', async () => {
-    const { sim, tool, start } = stage(scripts(slow(10, ok('A')), slow(10, ok('A')), ignoreAbort()));
+    const { sim, tool, start } = stage([slow(10, ok('A')), slow(10, ok('A')), ignoreAbort()]);
     const run = start({ k: 3, speculate: true }, { abortGraceMs: 100 });
     await sim.runToIdle();
     await run.output;
@@ -64,7 +64,7 @@ describe('the events of a bundle come while it goes on:', () => {
   });
 
   it('after a cancellation: every replicate that was started is done before the end', async () => {
-    const { sim, start } = stage(scripts(slow(10, ok('A')), hang(), hang()));
+    const { sim, start } = stage([slow(10, ok('A')), hang(), hang()]);
     const run = start({ k: 3, stopping: 'fixed' });
     await sim.advance(20);
     run.cancel();
@@ -99,7 +99,7 @@ describe('the events of a bundle come while it goes on:', () => {
   });
 
   it('`snapshot()` tells how far the bundle is', async () => {
-    const { sim, start } = stage(scripts(slow(10, ok('A')), slow(30, ok('B'))));
+    const { sim, start } = stage([slow(10, ok('A')), slow(30, ok('B'))]);
     const run = start({ k: 5 });
     await sim.advance(20);
     expect(run.snapshot()).toMatchObject({

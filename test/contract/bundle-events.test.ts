@@ -1,11 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import type { RunEvent } from '../../src/index.js';
 import { fail, hang, ok, slow } from '../../src/testing/index.js';
-import { answers, eventsOf, ofType, scripts, stage, type BundleStep, type Stage } from './bundle-fixtures.js';
+import { answers, eventsOf, ofType, type Stage, stage, type BundleScript } from './bundle-fixtures.js';
 import type { BundleOptions } from '../../src/index.js';
 
-async function told(step: BundleStep, options: BundleOptions = {}, given: Parameters<typeof stage>[2] = {}) {
-  const { sim, start } = stage(step, {}, given);
+async function told(
+  script: BundleScript,
+  options: BundleOptions = {},
+  given: Parameters<typeof stage>[2] = {},
+) {
+  const { sim, start } = stage(script, {}, given);
   const run = start(options);
   await sim.runToIdle();
   await run.output.catch(() => undefined);
@@ -20,7 +24,7 @@ const line = (event: RunEvent): string => {
 
 describe('the events of a bundle', () => {
   it('come in this order: the tool, its replicates, the votes, the bundle, the end', async () => {
-    const events = await told(scripts(slow(10, ok('A')), slow(20, ok('B')), slow(10, ok('A'))));
+    const events = await told([slow(10, ok('A')), slow(20, ok('B')), slow(10, ok('A'))]);
     expect(events.map(line)).toEqual([
       'run_started',
       'tool_started',
@@ -39,7 +43,7 @@ describe('the events of a bundle', () => {
   });
 
   it('say once that the tool has started, whatever its replicates do', async () => {
-    const events = await told(scripts([fail(503), ok('A')]), { k: 5, stopping: 'fixed' });
+    const events = await told([[fail(503), ok('A')]], { k: 5, stopping: 'fixed' });
     expect(ofType(events, 'tool_started')).toMatchObject([
       { toolName: 'panel', attempt: 1, provider: 'panel', hedge: false },
     ]);
@@ -52,7 +56,7 @@ describe('the events of a bundle', () => {
 
   it('`replicate_done` has the answer, what it took and what it cost', async () => {
     const [first] = ofType(
-      await told(scripts(slow(15, ok({ a: [1] }, { totalTokens: 9, costUsd: 0.5 })))),
+      await told([slow(15, ok({ a: [1] }, { totalTokens: 9, costUsd: 0.5 }))]),
       'replicate_done',
     );
     expect(first!.data).toEqual({
@@ -68,7 +72,7 @@ describe('the events of a bundle', () => {
   });
 
   it('`replicate_done` of one that is not valid says why', async () => {
-    const events = await told(scripts(ok('A'), fail(400), ok(NaN), ok('A')), { k: 4, stopping: 'fixed' });
+    const events = await told([ok('A'), fail(400), ok(NaN), ok('A')], { k: 4, stopping: 'fixed' });
     const data = ofType(events, 'replicate_done').map((event) => event.data);
     expect(data.map(({ status }) => status)).toEqual(['valid', 'failed', 'invalid', 'valid']);
     expect(data[0]).not.toHaveProperty('problem');
@@ -95,8 +99,8 @@ describe('the events of a bundle', () => {
   });
 
   it('`partial_summary` is not told before there are two votes', async () => {
-    const step = scripts(fail(400), fail(400), ok('A'), ok('A'));
-    const events = await told(step, { k: 6, maxParallel: 1 });
+    const script = [fail(400), fail(400), ok('A'), ok('A')];
+    const events = await told(script, { k: 6, maxParallel: 1 });
     const told1 = ofType(events, 'partial_summary').map(({ data }) => [data.n, data.votes]);
     expect(told1[0]).toEqual([4, 2]);
     expect(ofType(await told(answers('A'), { k: 1 }), 'partial_summary')).toEqual([]);
@@ -121,7 +125,7 @@ describe('the events of a bundle', () => {
   });
 
   it('`bundle_ready` has what the bundle came to, right before the end of the run', async () => {
-    const events = await told(scripts(slow(10, ok({ n: 7 }, { totalTokens: 1, costUsd: 0.25 }))));
+    const events = await told([slow(10, ok({ n: 7 }, { totalTokens: 1, costUsd: 0.25 }))]);
     expect(events.at(-2)).toMatchObject({ type: 'bundle_ready' });
     expect(ofType(events, 'bundle_ready')[0]!.data).toEqual({
       status: 'completed',
@@ -141,8 +145,8 @@ describe('the events of a bundle', () => {
   });
 
   it('`bundle_ready` comes in a bundle that failed, was cut or is partial, too', async () => {
-    const status = async (step: BundleStep, end: (s: Stage) => object = () => ({})) => {
-      const staged = stage(step);
+    const status = async (script: BundleScript, end: (s: Stage) => object = () => ({})) => {
+      const staged = stage(script);
       const run = staged.start({}, end(staged));
       await staged.sim.runToIdle();
       await run.output.catch(() => undefined);
@@ -151,9 +155,9 @@ describe('the events of a bundle', () => {
       const { data } = ofType(events, 'bundle_ready')[0]!;
       return [data.status, data.stopReason, events.at(-1)!.type];
     };
-    expect(await status(scripts(fail(400)))).toEqual(['failed', 'cap', 'error']);
-    expect(await status(scripts(ok('A'), fail(400), fail(400)))).toEqual(['partial', 'cap', 'run_completed']);
-    expect(await status(scripts(ok('A'), hang()), () => ({ timeoutMs: 50 }))).toEqual([
+    expect(await status([fail(400)])).toEqual(['failed', 'cap', 'error']);
+    expect(await status([ok('A'), fail(400), fail(400)])).toEqual(['partial', 'cap', 'run_completed']);
+    expect(await status([ok('A'), hang()], () => ({ timeoutMs: 50 }))).toEqual([
       expect.any(String),
       'limit',
       'timeout',
@@ -161,7 +165,7 @@ describe('the events of a bundle', () => {
   });
 
   it('of a replicate that fails and is tried again carry its name', async () => {
-    const events = await told(scripts(ok('A'), [fail(503), ok('A')]));
+    const events = await told([ok('A'), [fail(503), ok('A')]]);
     expect(ofType(events, 'attempt_failed')).toMatchObject([
       { replicate: 'r2', toolName: 'panel', attempt: 1, failure: { category: 'server' } },
     ]);
@@ -171,8 +175,8 @@ describe('the events of a bundle', () => {
   });
 
   it('start and end each replicate exactly once, retries or not', async () => {
-    const step = scripts([fail(503), ok('A')], fail(400), ok('B'), [fail(503), fail(503), ok('A')]);
-    const events = await told(step, { k: 4, stopping: 'fixed' });
+    const script = [[fail(503), ok('A')], fail(400), ok('B'), [fail(503), fail(503), ok('A')]];
+    const events = await told(script, { k: 4, stopping: 'fixed' });
     const ids = ['r1', 'r2', 'r3', 'r4'];
     expect(ofType(events, 'replicate_started').map(({ data }) => data.id)).toEqual(ids);
     expect(

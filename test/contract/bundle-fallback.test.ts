@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ReliableOrchestrator } from '../../src/index.js';
-import { fail, ok, scriptedTool } from '../../src/testing/index.js';
-import { answers, bundleOf, eventsOf, ofType, ScriptedBundle, scripts, stage } from './bundle-fixtures.js';
+import { fail, ok, scriptedBundle, type ScriptedBundle, scriptedTool } from '../../src/testing/index.js';
+import { answers, bundleOf, eventsOf, ofType, stage } from './bundle-fixtures.js';
 
 describe('falling over', () => {
   const plan = (first: ScriptedBundle, second: ScriptedBundle, sim: ReturnType<typeof stage>['sim']) => {
@@ -16,7 +16,7 @@ describe('falling over', () => {
   it('happens with no valid replicate only', async () => {
     for (const valid of [0, 1, 2, 3]) {
       const { sim, tool } = stage((call) => (call.index < valid ? 'A' : fail(400)(call)));
-      const second = new ScriptedBundle('second', sim.clock, answers('B'));
+      const second = scriptedBundle('second', answers('B'));
       const run = plan(tool, second, sim);
       await sim.runToIdle();
       const output = await run.output;
@@ -27,8 +27,8 @@ describe('falling over', () => {
 
   it('gives the second bundle alone as content, and pays for both', async () => {
     const costly = fail(400, { usage: { totalTokens: 5 } });
-    const { sim, tool } = stage(scripts(costly));
-    const second = new ScriptedBundle('second', sim.clock, scripts(ok('B', { totalTokens: 2 })));
+    const { sim, tool } = stage([costly]);
+    const second = scriptedBundle('second', [ok('B', { totalTokens: 2 })]);
     const run = plan(tool, second, sim);
     await sim.runToIdle();
     const output = await run.output;
@@ -47,15 +47,15 @@ describe('falling over', () => {
   });
 
   it('never asks the bundle a second time as a whole', async () => {
-    const { tool, go } = stage(scripts(fail(503)), {}, { reliability: { maxRetries: 1, breaker: false } });
+    const { tool, go } = stage([fail(503)], {}, { reliability: { maxRetries: 1, breaker: false } });
     const output = await go();
     expect(output.status).toBe('failed');
     expect(tool.calls.map(({ index }) => index).sort()).toEqual([0, 0, 1, 1, 2, 2]);
   });
 
   it('with no tool left has the failures of its replicates in the error', async () => {
-    const { sim, tool } = stage(scripts(fail(400)));
-    const second = new ScriptedBundle('second', sim.clock, scripts(fail(401)));
+    const { sim, tool } = stage([fail(400)]);
+    const second = scriptedBundle('second', [fail(401)]);
     const run = plan(tool, second, sim);
     await sim.runToIdle();
     const output = await run.output;
@@ -73,7 +73,7 @@ describe('falling over', () => {
   });
 
   it('to a plain tool that fails too ends with that tool, not with the bundle', async () => {
-    const { sim, tool } = stage(scripts(fail(400)));
+    const { sim, tool } = stage([fail(400)]);
     const plain = scriptedTool('plain', [fail(401)]);
     const last = scriptedTool('last', [fail(403)]);
     sim.troupe.registerTool(plain).registerTool(last);

@@ -1,89 +1,36 @@
 import {
-  BundleTool,
   Orchestrator,
   ReliableOrchestrator,
   type BundleContent,
   type BundleOptions,
   type EvidenceBundle,
-  type JsonValue,
   type Logger,
   type OrchestrationOptions,
   type OrchestrationOutput,
-  type ReplicateDraw,
   type Run,
   type RunEvent,
   type RunEventType,
-  type ToolContext,
 } from '../../src/index.js';
 import {
   createSimulation,
   ok,
-  type ScriptedCall,
-  type ScriptStep,
+  scriptedBundle,
+  type ReplicateScript,
+  type ReplicateStep,
+  type ScriptedBundle,
+  type ScriptedBundleOptions,
   type Simulation,
   type SimulationOptions,
 } from '../../src/testing/index.js';
 
 export const quiet: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 
-/** A call of `replicate`; the steps of scripted tools take it too. */
-export interface BundleCall extends ScriptedCall, ReplicateDraw {
-  readonly context: ToolContext;
-}
-
-export type BundleStep = (call: BundleCall) => unknown;
-
-type BundleFields = Partial<
-  Pick<
-    BundleTool,
-    | 'version'
-    | 'provider'
-    | 'input'
-    | 'output'
-    | 'schemas'
-    | 'idempotent'
-    | 'estimate'
-    | 'defaultOptions'
-    | 'equivalent'
-    | 'shouldStop'
-    | 'capabilities'
-  >
->;
-
-/** A bundle tool that does in each call what its step says. */
-export class ScriptedBundle extends BundleTool<any, any> {
-  readonly calls: BundleCall[] = [];
-
-  constructor(
-    readonly name: string,
-    private readonly clock: Simulation['clock'],
-    private readonly step: BundleStep,
-    fields: BundleFields = {},
-  ) {
-    super();
-    Object.assign(this, fields);
-  }
-
-  override replicate(request: JsonValue, draw: ReplicateDraw, context: ToolContext): unknown {
-    const number = this.calls.filter(({ index }) => index === draw.index).length + 1;
-    const call: BundleCall = { request, options: {}, context, number, clock: this.clock, ...draw };
-    this.calls.push(call);
-    return this.step(call);
-  }
-}
+/** What a bundle is asked: the same step of every replicate, or a script for each. */
+export type BundleScript = ReplicateStep | readonly ReplicateScript[];
 
 /** Replicate i gives the i-th answer; those beyond give the last one. */
-export function answers(...given: readonly unknown[]): BundleStep {
-  return ({ index }) => given[Math.min(index, given.length - 1)];
-}
-
-/** Replicate i follows the i-th script, one step a call; the last of each is repeated. */
-export function scripts(...given: readonly (ScriptStep | readonly ScriptStep[])[]): BundleStep {
-  return (call) => {
-    const script = given[Math.min(call.index, given.length - 1)]!;
-    const steps = typeof script === 'function' ? [script] : script;
-    return (steps[Math.min(call.number, steps.length) - 1] ?? ok())(call);
-  };
+export function answers(...given: readonly unknown[]): ReplicateScript[] {
+  return given.map((answer) => ok(answer));
 }
 
 export interface Stage {
@@ -96,8 +43,8 @@ export interface Stage {
 
 /** A registered bundle tool named `panel`, on a virtual clock; no jitter. */
 export function stage(
-  step: BundleStep,
-  fields: BundleFields = {},
+  script: BundleScript,
+  fields: ScriptedBundleOptions = {},
   { reliability, ...given }: SimulationOptions<[]> & { basic?: boolean } = {},
 ): Stage {
   const { basic = false, ...simOptions } = given;
@@ -106,7 +53,7 @@ export function stage(
     reliability: { jitter: 'none', ...reliability },
     ...simOptions,
   });
-  const tool = new ScriptedBundle('panel', sim.clock, step, fields);
+  const tool = scriptedBundle('panel', typeof script === 'function' ? [script] : script, fields);
   sim.troupe.registerTool(tool);
   const orchestrator = basic
     ? new Orchestrator(sim.troupe)
@@ -136,11 +83,11 @@ export function bundleOf(output: { content: unknown }): EvidenceBundle {
 
 /** The bundle of one run that has an answer. */
 export async function bundleFrom(
-  step: BundleStep,
+  script: BundleScript,
   toolOptions: BundleOptions = {},
-  fields: BundleFields = {},
+  fields: ScriptedBundleOptions = {},
 ): Promise<EvidenceBundle> {
-  return bundleOf(await stage(step, fields).go(toolOptions));
+  return bundleOf(await stage(script, fields).go(toolOptions));
 }
 
 /** All events of a run that has ended. */

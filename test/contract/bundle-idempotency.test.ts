@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { ConflictError, type CancelledError } from '../../src/index.js';
 import { fail, hang, ok, slow } from '../../src/testing/index.js';
-import { answers, bundleOf, eventsOf, ofType, rejectionOf, scripts, stage } from './bundle-fixtures.js';
+import { answers, bundleOf, eventsOf, ofType, rejectionOf, stage } from './bundle-fixtures.js';
 
 const key = { idempotencyKey: 'k' };
 
 describe('callers in flight with one key', () => {
   it('share one bundle: its replicates are asked once', async () => {
-    const { sim, tool, start } = stage(scripts(slow(10, ok('A', { totalTokens: 3 }))));
+    const { sim, tool, start } = stage([slow(10, ok('A', { totalTokens: 3 }))]);
     const runs = [start({}, key), start({}, key), start({}, key)];
     await sim.runToIdle();
     const outputs = await Promise.all(runs.map((run) => run.output));
@@ -20,7 +20,7 @@ describe('callers in flight with one key', () => {
   });
 
   it('get each a bundle of their own: what one does to it the others do not see', async () => {
-    const { sim, start } = stage(scripts(slow(10, ok({ n: 1 }))));
+    const { sim, start } = stage([slow(10, ok({ n: 1 }))]);
     const runs = [start({}, key), start({}, key)];
     await sim.runToIdle();
     const [one, two] = await Promise.all(runs.map((run) => run.output));
@@ -30,7 +30,7 @@ describe('callers in flight with one key', () => {
   });
 
   it('see each what happens from when they came, and the same end', async () => {
-    const { sim, start } = stage(scripts(slow(10, ok('A')), slow(30, ok('A'))));
+    const { sim, start } = stage([slow(10, ok('A')), slow(30, ok('A'))]);
     const first = start({}, key);
     await sim.advance(20);
     const second = start({}, key);
@@ -46,7 +46,7 @@ describe('callers in flight with one key', () => {
   });
 
   it('one that leaves does not stop the bundle; the last one does', async () => {
-    const { sim, tool, start } = stage(scripts(hang()));
+    const { sim, tool, start } = stage([hang()]);
     const runs = [start({}, key), start({}, key)];
     await sim.flush();
     runs[0]!.cancel();
@@ -60,7 +60,7 @@ describe('callers in flight with one key', () => {
   });
 
   it('with other bundle options are a conflict', async () => {
-    const { sim, start } = stage(scripts(slow(10, ok('A'))));
+    const { sim, start } = stage([slow(10, ok('A'))]);
     const runs = [start({ k: 3 }, key), start({ k: 4 }, key), start({ k: 3, seeds: [1] }, key)];
     await sim.runToIdle();
     expect((await runs[0]!.output).status).toBe('completed');
@@ -71,7 +71,7 @@ describe('callers in flight with one key', () => {
 
 describe('a later caller with the key of a bundle', () => {
   it('gets a copy of it, marked as replayed, and asks nobody', async () => {
-    const { sim, tool, start, go } = stage(scripts(ok('A', { totalTokens: 3, costUsd: 0.1 })));
+    const { sim, tool, start, go } = stage([ok('A', { totalTokens: 3, costUsd: 0.1 })]);
     const first = await go({}, key);
     const run = start({}, key);
     await sim.runToIdle();
@@ -85,7 +85,7 @@ describe('a later caller with the key of a bundle', () => {
   });
 
   it('gets a partial one too', async () => {
-    const { tool, go } = stage(scripts(ok('A'), fail(400), fail(400)));
+    const { tool, go } = stage([ok('A'), fail(400), fail(400)]);
     await go({}, key);
     const second = await go({}, key);
     expect(second).toMatchObject({ status: 'partial', metadata: { replayed: true } });

@@ -1,7 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { ReliableOrchestrator, type CancelledError } from '../../src/index.js';
-import { fail, hang, ok, scriptedTool, slow } from '../../src/testing/index.js';
-import { answers, bundleOf, rejectionOf, ScriptedBundle, scripts, stage } from './bundle-fixtures.js';
+import {
+  fail,
+  hang,
+  ok,
+  scriptedBundle,
+  type ScriptedBundle,
+  scriptedTool,
+  slow,
+} from '../../src/testing/index.js';
+import { answers, bundleOf, rejectionOf, stage } from './bundle-fixtures.js';
 
 describe('what a replicate is told', () => {
   it('is its index from 0 and its id from r1', async () => {
@@ -24,7 +32,7 @@ describe('what a replicate is told', () => {
 
   it('is its own deadline where `replicateTimeoutMs` is lower than what the run has left', async () => {
     const deadlines = async (replicateTimeoutMs: number) => {
-      const { tool, go } = stage(scripts(slow(10, ok('A'))));
+      const { tool, go } = stage([slow(10, ok('A'))]);
       await go({ replicateTimeoutMs, maxParallel: 1 }, { timeoutMs: 500 });
       return tool.calls.map(({ context }) => context.deadline! - 1_700_000_000_000);
     };
@@ -33,7 +41,7 @@ describe('what a replicate is told', () => {
   });
 
   it('is which attempt of its own it is', async () => {
-    const { tool, go } = stage(scripts(ok('A'), [fail(503), fail(503), ok('A')]));
+    const { tool, go } = stage([ok('A'), [fail(503), fail(503), ok('A')]]);
     await go();
     expect(tool.calls.map(({ index, context }) => [index, context.attempt])).toEqual([
       [0, 1],
@@ -46,7 +54,7 @@ describe('what a replicate is told', () => {
 
 describe("a replicate's idempotency key", () => {
   it("is the run's with its index at the end, the same in every attempt", async () => {
-    const { tool, go } = stage(scripts(ok('A'), [fail(503), ok('B')], ok('A')));
+    const { tool, go } = stage([ok('A'), [fail(503), ok('B')], ok('A')]);
     await go({}, { idempotencyKey: 'order-7' });
     expect(tool.calls.map(({ context }) => context.idempotencyKey)).toEqual([
       'order-7:0',
@@ -81,8 +89,8 @@ describe("a replicate's idempotency key", () => {
   });
 
   it('in a bundle that is tried after a bundle is never one of the first bundle', async () => {
-    const { sim, tool } = stage(scripts(fail(400)));
-    const second = new ScriptedBundle('second', sim.clock, answers('A'));
+    const { sim, tool } = stage([fail(400)]);
+    const second = scriptedBundle('second', answers('A'));
     sim.troupe.registerTool(second);
     const run = new ReliableOrchestrator({ troupe: sim.troupe }).start({
       toolName: 'panel',
@@ -99,7 +107,7 @@ describe("a replicate's idempotency key", () => {
 
 describe("a replicate's signal", () => {
   it('is its own: one that times out is aborted, the others are not', async () => {
-    const { tool, go } = stage(scripts(slow(40, ok('A')), hang(), slow(40, ok('A'))));
+    const { tool, go } = stage([slow(40, ok('A')), hang(), slow(40, ok('A'))]);
     await go({ stopping: 'fixed', replicateTimeoutMs: 50 });
     const signals = tool.calls.map(({ context }) => context.signal);
     expect(new Set(signals).size).toBe(3);
@@ -108,14 +116,14 @@ describe("a replicate's signal", () => {
   });
 
   it('is new in each attempt: one that timed out does not abort the next', async () => {
-    const { tool, go } = stage(scripts([hang(), slow(10, ok('A'))]));
+    const { tool, go } = stage([[hang(), slow(10, ok('A'))]]);
     const output = await go({ k: 1 }, { attemptTimeoutMs: 30 });
     expect(bundleOf(output).replicates[0]).toMatchObject({ status: 'valid', attempts: 2 });
     expect(tool.calls.map(({ context }) => context.signal.aborted)).toEqual([true, false]);
   });
 
   it("is aborted in every replicate by the run's cancellation, with its reason", async () => {
-    const { sim, tool, start } = stage(scripts(hang()));
+    const { sim, tool, start } = stage([hang()]);
     const run = start({ k: 4, stopping: 'fixed' });
     await sim.flush();
     const reason = new Error('the user left');
@@ -126,7 +134,7 @@ describe("a replicate's signal", () => {
   });
 
   it('of one that waits for its turn never begins: it is not called after a cancellation', async () => {
-    const { sim, tool, start } = stage(scripts(hang()));
+    const { sim, tool, start } = stage([hang()]);
     const run = start({ k: 4, stopping: 'fixed', maxParallel: 2 });
     await sim.flush();
     run.cancel();

@@ -5,21 +5,20 @@ import {
   type CancelledError,
   type OrchestrationOptions,
 } from '../../src/index.js';
-import { fail, hang, ok, scriptedTool, slow, type ScriptStep } from '../../src/testing/index.js';
 import {
-  answers,
-  bundleOf,
-  eventsOf,
-  rejectionOf,
-  ScriptedBundle,
-  scripts,
-  stage,
-  type BundleStep,
-} from './bundle-fixtures.js';
+  fail,
+  hang,
+  ok,
+  scriptedBundle,
+  scriptedTool,
+  type ScriptStep,
+  slow,
+} from '../../src/testing/index.js';
+import { answers, bundleOf, eventsOf, rejectionOf, stage, type BundleScript } from './bundle-fixtures.js';
 
 /** A plain tool that asks a bundle, and gives its output on. */
-function outerOf(step: BundleStep, options: Parameters<typeof stage>[2] = {}) {
-  const { sim, tool } = stage(step, {}, options);
+function outerOf(script: BundleScript, options: Parameters<typeof stage>[2] = {}) {
+  const { sim, tool } = stage(script, {}, options);
   const asks: ScriptStep = async ({ context }) => {
     const output = await context.run({ tool, request: { nested: true }, toolOptions: { k: 3 } });
     return { status: output.status, bundle: bundleOf(output) };
@@ -33,7 +32,7 @@ function outerOf(step: BundleStep, options: Parameters<typeof stage>[2] = {}) {
 
 describe('a bundle inside a tool, by `context.run`', () => {
   it('gives its evidence, and its usage counts in the outer run', async () => {
-    const { sim, tool, start } = outerOf(scripts(ok('A', { totalTokens: 4, costUsd: 0.1 })));
+    const { sim, tool, start } = outerOf([ok('A', { totalTokens: 4, costUsd: 0.1 })]);
     const run = start();
     await sim.runToIdle();
     const output = await run.output;
@@ -46,7 +45,7 @@ describe('a bundle inside a tool, by `context.run`', () => {
   });
 
   it("does not retry its replicates: the outer run's retries are its own", async () => {
-    const { sim, tool, start } = outerOf(scripts(fail(503), ok('A'), ok('A')));
+    const { sim, tool, start } = outerOf([fail(503), ok('A'), ok('A')]);
     const run = start();
     await sim.runToIdle();
     expect((await run.output).content).toMatchObject({ bundle: { meta: { valid: 2, issued: 3 } } });
@@ -77,7 +76,7 @@ describe('a bundle inside a tool, by `context.run`', () => {
   });
 
   it('is aborted with the outer run, every replicate of it', async () => {
-    const { sim, tool, start } = outerOf(scripts(hang()));
+    const { sim, tool, start } = outerOf([hang()]);
     const run = start();
     await sim.flush();
     run.cancel(new Error('enough'));
@@ -89,7 +88,7 @@ describe('a bundle inside a tool, by `context.run`', () => {
   });
 
   it("has the outer run's deadline", async () => {
-    const { sim, tool, start } = outerOf(scripts(hang()));
+    const { sim, tool, start } = outerOf([hang()]);
     const run = start({ timeoutMs: 100 });
     await sim.runToIdle();
     expect((await rejectionOf<BudgetExceeded>(run)).code).toBe('deadline_exceeded');
@@ -155,7 +154,7 @@ describe('a nested run inside a replicate', () => {
       const output = await context.run({ tool: inner, request: { of: index } });
       return bundleOf(output).summary.leader;
     });
-    const inner = new ScriptedBundle('inner', sim.clock, answers('X'));
+    const inner = scriptedBundle('inner', answers('X'));
     const run = new ReliableOrchestrator({ troupe: sim.troupe }).start({ tool, request: {} });
     await sim.runToIdle();
     const output = await run.output;

@@ -5,8 +5,8 @@ import {
   ReliableOrchestrator,
   type BundleOptions,
 } from '../../src/index.js';
-import { ok, slow } from '../../src/testing/index.js';
-import { answers, bundleOf, rejectionOf, ScriptedBundle, scripts, stage } from './bundle-fixtures.js';
+import { charges, ok, scriptedBundle, slow } from '../../src/testing/index.js';
+import { answers, bundleOf, rejectionOf, stage } from './bundle-fixtures.js';
 
 const WRONG: readonly (readonly [option: string, given: object])[] = [
   ['k', { k: 0 }],
@@ -78,7 +78,7 @@ describe('a wrong option of a bundle', () => {
 
   it('is refused by Orchestrator, and for a tool given as `tool`, alike', async () => {
     const { sim } = stage(answers('A'));
-    const tool = new ScriptedBundle('inline', sim.clock, answers('A'));
+    const tool = scriptedBundle('inline', answers('A'));
     for (const orchestrator of [
       new Orchestrator(sim.troupe),
       new ReliableOrchestrator({ troupe: sim.troupe }),
@@ -153,7 +153,7 @@ describe('the options of a bundle', () => {
   });
 
   it('`maxParallel` 1 asks one after the other, in order', async () => {
-    const { tool, go } = stage(scripts(slow(10, ok('A'))));
+    const { tool, go } = stage([slow(10, ok('A'))]);
     const output = await go({ k: 4, stopping: 'fixed', maxParallel: 1 });
     expect(output.elapsedMs).toBe(40);
     expect(tool.calls.map(({ index }) => index)).toEqual([0, 1, 2, 3]);
@@ -165,7 +165,7 @@ describe('the options of a bundle', () => {
       { replicateTimeoutMs: 90, perReplicateBudget: { ms: 20 } },
       { replicateTimeoutMs: 20, perReplicateBudget: { ms: 90 } },
     ]) {
-      const output = await stage(scripts(slow(10, ok('A')), slow(50, ok('A')), slow(10, ok('A')))).go(limits);
+      const output = await stage([slow(10, ok('A')), slow(50, ok('A')), slow(10, ok('A'))]).go(limits);
       expect(output.status).toBe('completed');
       const { replicates } = bundleOf(output);
       expect(replicates.map(({ status }) => status)).toEqual(['valid', 'failed', 'valid']);
@@ -174,11 +174,8 @@ describe('the options of a bundle', () => {
   });
 
   it('`perReplicateBudget` spent fails that replicate alone', async () => {
-    const greedy = scripts(ok('A', { totalTokens: 5 }), ({ context }) => {
-      context.budget.charge({ totalTokens: 50 });
-      return 'A';
-    });
-    const output = await stage(({ index, ...call }) => greedy({ ...call, index: index === 1 ? 1 : 0 }), {
+    const modest = ok('A', { totalTokens: 5 });
+    const output = await stage([modest, charges({ totalTokens: 50 }, ok('A')), modest], {
       estimate: () => ({ tokens: 5 }),
     }).go({ perReplicateBudget: { tokens: 10 } });
     expect(output.status).toBe('completed');

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { isOrchestratorError, orThrow, ReliableOrchestrator, toolResult } from '../../src/index.js';
-import { fail, hang, ok, slow } from '../../src/testing/index.js';
-import { answers, bundleOf, scripts, stage, type BundleCall } from './bundle-fixtures.js';
+import { fail, hang, ok, type ReplicateCall, slow } from '../../src/testing/index.js';
+import { answers, bundleOf, stage } from './bundle-fixtures.js';
 
 /** Of three replicates the middle one differs, so that all three are asked. */
 const split = answers('A', 'B', 'A');
@@ -19,7 +19,7 @@ describe('the output of a bundle', () => {
   });
 
   it('says in `meta` what was asked and what ended it', async () => {
-    const wait = scripts(slow(5, ok('A')), slow(7, ok('B')), slow(3, ok('A')));
+    const wait = [slow(5, ok('A')), slow(7, ok('B')), slow(3, ok('A'))];
     const { meta } = bundleOf(await stage(wait).go());
     expect(meta).toEqual({
       task: 'panel',
@@ -42,7 +42,7 @@ describe('the output of a bundle', () => {
 
   it('has one replicate a draw, with its id, index, seed, data, quality, usage, time and attempts', async () => {
     const usage = { inputTokens: 3, outputTokens: 4, costUsd: 0.01 };
-    const { replicates } = bundleOf(await stage(scripts(slow(20, ok({ n: 1 }, usage)))).go({ k: 1 }));
+    const { replicates } = bundleOf(await stage([slow(20, ok({ n: 1 }, usage))]).go({ k: 1 }));
     expect(replicates).toEqual([
       {
         id: 'r1',
@@ -59,7 +59,7 @@ describe('the output of a bundle', () => {
   });
 
   it('lists replicates in index order, whichever came first', async () => {
-    const slowest = scripts(slow(30, ok('A')), slow(20, ok('B')), slow(10, ok('C')));
+    const slowest = [slow(30, ok('A')), slow(20, ok('B')), slow(10, ok('C'))];
     const { replicates } = bundleOf(await stage(slowest).go({ stopping: 'fixed' }));
     expect(replicates.map(({ id, index, data }) => [id, index, data])).toEqual([
       ['r1', 0, 'A'],
@@ -69,7 +69,7 @@ describe('the output of a bundle', () => {
   });
 
   it('gives a failed replicate no data and an error with its code', async () => {
-    const { replicates } = bundleOf(await stage(scripts(ok('A'), fail(400), ok('A'))).go());
+    const { replicates } = bundleOf(await stage([ok('A'), fail(400), ok('A')]).go());
     expect(replicates[1]).toMatchObject({
       id: 'r2',
       status: 'failed',
@@ -82,7 +82,7 @@ describe('the output of a bundle', () => {
   });
 
   it('gives a tool that answered after a retry the time and the attempts of all its calls', async () => {
-    const flaky = scripts(slow(10, ok('A')), [slow(10, fail(503)), slow(10, ok('A'))]);
+    const flaky = [slow(10, ok('A')), [slow(10, fail(503)), slow(10, ok('A'))]];
     const output = await stage(flaky, {}, { reliability: { initialDelayMs: 100 } }).go();
     expect(bundleOf(output).replicates.map(({ attempts, elapsedMs }) => [attempts, elapsedMs])).toEqual([
       [1, 10],
@@ -106,7 +106,7 @@ describe('the output of a bundle', () => {
   });
 
   it('is the same by Orchestrator, which asks each replicate once', async () => {
-    const output = await stage(scripts(ok('A'), fail(503), ok('A')), {}, { basic: true }).go();
+    const output = await stage([ok('A'), fail(503), ok('A')], {}, { basic: true }).go();
     expect(output.status).toBe('completed');
     expect(bundleOf(output).replicates.map(({ status, attempts }) => [status, attempts])).toEqual([
       ['valid', 1],
@@ -123,7 +123,7 @@ describe('the output of a bundle', () => {
   });
 
   it('leaves no timer behind', async () => {
-    const { sim, go } = stage(scripts(slow(10, ok('A')), slow(10, fail(500)), hang()));
+    const { sim, go } = stage([slow(10, ok('A')), slow(10, fail(500)), hang()]);
     await go({ replicateTimeoutMs: 5000 });
     expect(sim.clock.pending).toBe(0);
   });
@@ -139,7 +139,7 @@ describe('the request of a bundle', () => {
   });
 
   it('is a copy for each replicate: what one does to it the next does not see', async () => {
-    const vandal = ({ request }: BundleCall) => {
+    const vandal = ({ request }: ReplicateCall) => {
       const seen = JSON.stringify(request);
       (request as { q: number }).q = 99;
       return seen;

@@ -5,25 +5,25 @@ import {
   type OrchestrationOutput,
   type PlanDecision,
 } from '../../src/index.js';
-import { createSimulation, fail, hang, ok, scriptedTool, slow } from '../../src/testing/index.js';
 import {
-  answers,
-  bundleOf,
-  eventsOf,
-  ofType,
-  quiet,
-  ScriptedBundle,
-  scripts,
-  type BundleStep,
-} from './bundle-fixtures.js';
+  createSimulation,
+  fail,
+  hang,
+  ok,
+  type ReplicateScript,
+  scriptedBundle,
+  scriptedTool,
+  slow,
+} from '../../src/testing/index.js';
+import { answers, bundleOf, eventsOf, ofType, quiet } from './bundle-fixtures.js';
 
 type Outcome = { name: string; status: string; content?: { evidenceBundle: unknown } };
 
-function setUp(step: BundleStep, plan: Partial<PlanDecision>) {
+function setUp(script: readonly ReplicateScript[], plan: Partial<PlanDecision>) {
   const sim = createSimulation({ logger: quiet, reliability: { jitter: 'none' } });
-  const panel = new ScriptedBundle('panel', sim.clock, step);
+  const panel = scriptedBundle('panel', script);
   const plain = scriptedTool('plain', [ok({ plain: true })], { clock: sim.clock });
-  const other = new ScriptedBundle('other', sim.clock, answers('O'));
+  const other = scriptedBundle('other', answers('O'));
   sim.troupe.registerTool(panel).registerTool(plain).registerTool(other);
   const planner = { plan: () => plan as PlanDecision };
   const orchestrator = new ReliableOrchestrator({ troupe: sim.troupe, planner });
@@ -89,7 +89,7 @@ describe('a bundle as a step of a chain', () => {
   });
 
   it('has its step and its replicate on its events', async () => {
-    const { go } = setUp(scripts(ok('A'), [fail(503), ok('A')]), chain('plain', 'panel'));
+    const { go } = setUp([ok('A'), [fail(503), ok('A')]], chain('plain', 'panel'));
     const { events } = await go();
     expect(ofType(events, 'tool_started').map(({ toolName, step }) => [toolName, step])).toEqual([
       ['plain', 0],
@@ -109,14 +109,14 @@ describe('a bundle as a step of a chain', () => {
   });
 
   it('that is partial lets the chain go on', async () => {
-    const { plain, go } = setUp(scripts(ok('A'), fail(400), fail(400)), chain('panel', 'plain'));
+    const { plain, go } = setUp([ok('A'), fail(400), fail(400)], chain('panel', 'plain'));
     const { output } = await go();
     expect(plain.calls).toHaveLength(1);
     expect(output.metadata.steps![0]).toMatchObject({ status: 'partial' });
   });
 
   it('that failed ends the chain, and its evidence is kept in its step', async () => {
-    const { plain, go } = setUp(scripts(fail(400)), chain('panel', 'plain'));
+    const { plain, go } = setUp([fail(400)], chain('panel', 'plain'));
     const { output } = await go();
     expect(output).toMatchObject({ status: 'failed', error: { code: 'validation', tool: 'panel' } });
     expect(plain.calls).toEqual([]);
@@ -125,7 +125,7 @@ describe('a bundle as a step of a chain', () => {
   });
 
   it('that the deadline cuts leaves its evidence in its step', async () => {
-    const { sim, start } = setUp(scripts(slow(10, ok('A')), hang()), chain('panel', 'plain'));
+    const { sim, start } = setUp([slow(10, ok('A')), hang()], chain('panel', 'plain'));
     const run = start({ timeoutMs: 50, onLimit: 'return' });
     await sim.runToIdle();
     const output = await run.output;
@@ -172,14 +172,14 @@ describe('a bundle as a branch of a parallel plan', () => {
   });
 
   it('that lost is aborted, every replicate of it', async () => {
-    const { panel, go } = setUp(scripts(hang()), parallel({ policy: 'first' } as Partial<PlanDecision>));
+    const { panel, go } = setUp([hang()], parallel({ policy: 'first' } as Partial<PlanDecision>));
     const { output } = await go();
     expect(output.status).toBe('completed');
     expect(panel.calls.every(({ context }) => context.signal.aborted)).toBe(true);
   });
 
   it('that failed makes a settled plan partial, and keeps its evidence', async () => {
-    const { go } = setUp(scripts(fail(400)), parallel({ policy: 'settled' } as Partial<PlanDecision>));
+    const { go } = setUp([fail(400)], parallel({ policy: 'settled' } as Partial<PlanDecision>));
     const { output } = await go();
     expect(output.status).toBe('partial');
     const [panel] = output.content as unknown as Outcome[];

@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { fail, hang, ok, slow, type ScriptStep } from '../../src/testing/index.js';
-import { answers, bundleOf, eventsOf, ofType, scripts, stage } from './bundle-fixtures.js';
+import { answers, bundleOf, eventsOf, ofType, stage } from './bundle-fixtures.js';
 
 const after = (ms: number, answer: string): ScriptStep => slow(ms, ok(answer));
 
 describe('the breaker of a provider', () => {
   it('is opened by replicates, shared with other runs, and refuses the replicates that follow', async () => {
     const { sim, tool, start } = stage(
-      scripts(fail(503)),
+      [fail(503)],
       {},
       { reliability: { breaker: { failures: 3 }, maxRetries: 0 } },
     );
@@ -41,7 +41,7 @@ describe('the breaker of a provider', () => {
 
   it('that opens in the middle leaves a bundle of what was finished', async () => {
     const { go } = stage(
-      scripts(ok('A'), fail(503), ok('A')),
+      [ok('A'), fail(503), ok('A')],
       {},
       { reliability: { breaker: { failures: 1 }, maxRetries: 0 } },
     );
@@ -59,10 +59,10 @@ describe('the breaker of a provider', () => {
 
   it('is not told of losers, but is of replicates that took too long', async () => {
     const opensAt = { reliability: { breaker: { failures: 1 }, maxRetries: 0 } };
-    const losers = stage(scripts(after(10, 'A'), after(10, 'A'), hang()), {}, opensAt);
+    const losers = stage([after(10, 'A'), after(10, 'A'), hang()], {}, opensAt);
     await losers.go({ speculate: true });
     expect(losers.sim.troupe.breaker('panel').state).toBe('closed');
-    const slowOnes = stage(scripts(hang()), {}, opensAt);
+    const slowOnes = stage([hang()], {}, opensAt);
     await slowOnes.go({ k: 1, replicateTimeoutMs: 20 });
     expect(slowOnes.sim.troupe.breaker('panel').state).toBe('open');
   });
@@ -87,7 +87,7 @@ describe('the pool of a provider', () => {
   });
 
   it('whose queue is full refuses a replicate, and the others answer', async () => {
-    const { go } = stage(scripts(after(10, 'A')), {}, { pools: { panel: { size: 2, queueLimit: 1 } } });
+    const { go } = stage([after(10, 'A')], {}, { pools: { panel: { size: 2, queueLimit: 1 } } });
     const output = await go({ k: 4, stopping: 'fixed' });
     expect(output.status).toBe('completed');
     expect(bundleOf(output).replicates.map(({ error }) => error?.code)).toEqual([
@@ -99,11 +99,7 @@ describe('the pool of a provider', () => {
   });
 
   it('is waited for no longer than `queueTimeoutMs`', async () => {
-    const { go } = stage(
-      scripts(after(100, 'A')),
-      {},
-      { pools: { panel: { size: 1, queueTimeoutMs: 150 } } },
-    );
+    const { go } = stage([after(100, 'A')], {}, { pools: { panel: { size: 1, queueTimeoutMs: 150 } } });
     const output = await go({ k: 3, stopping: 'fixed' });
     expect(bundleOf(output).replicates.map(({ status }) => status)).toEqual(['valid', 'valid', 'failed']);
     expect(bundleOf(output).replicates[2]!.error!.code).toBe('pool_timeout');

@@ -7,13 +7,13 @@ import {
   type BundleOptions,
   type EvidenceBundle,
 } from '../../src/index.js';
-import { createSimulation } from '../../src/testing/index.js';
-import { answers, quiet, rejectionOf, ScriptedBundle } from './bundle-fixtures.js';
+import { createSimulation, scriptedBundle } from '../../src/testing/index.js';
+import { answers, quiet, rejectionOf } from './bundle-fixtures.js';
 
 const sim = createSimulation({ logger: quiet });
 const orchestrator = new ReliableOrchestrator({ troupe: sim.troupe });
 let made = 0;
-const bundle = (fields: object) => new ScriptedBundle(`b${++made}`, sim.clock, answers('A'), fields);
+const bundle = (fields: object) => scriptedBundle(`b${++made}`, answers('A'), fields);
 
 class Empty extends BundleTool {
   readonly name = 'empty';

@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { ReliableOrchestrator } from '../../src/index.js';
 import { fail, ok, rateLimited, scriptedTool, slow, type ScriptStep } from '../../src/testing/index.js';
-import { bundleOf, eventsOf, ofType, scripts, stage } from './bundle-fixtures.js';
+import { bundleOf, eventsOf, ofType, stage } from './bundle-fixtures.js';
 
 const after = (ms: number, answer: string): ScriptStep => slow(ms, ok(answer));
 const noBreaker = { breaker: false } as const;
 
 describe('a replicate retries by itself', () => {
   it('while the others go on: nobody waits for its back-off but the count', async () => {
-    const { sim, start } = stage(scripts(after(10, 'A'), [fail(503), after(10, 'A')], after(10, 'A')));
+    const { sim, start } = stage([after(10, 'A'), [fail(503), after(10, 'A')], after(10, 'A')]);
     const run = start({ stopping: 'fixed' });
     await sim.runToIdle();
     const output = await run.output;
@@ -22,7 +22,7 @@ describe('a replicate retries by itself', () => {
   });
 
   it('up to `maxRetries`, then it is a failed replicate with its last error', async () => {
-    const { tool, go } = stage(scripts(ok('A'), fail(503), ok('A')), {}, { reliability: { maxRetries: 2 } });
+    const { tool, go } = stage([ok('A'), fail(503), ok('A')], {}, { reliability: { maxRetries: 2 } });
     const output = await go();
     expect(output.status).toBe('completed');
     expect(bundleOf(output).replicates[1]).toMatchObject({
@@ -34,13 +34,13 @@ describe('a replicate retries by itself', () => {
   });
 
   it('only after failures that may pass', async () => {
-    const { tool, go } = stage(scripts(ok('A'), fail(401), ok('A')));
+    const { tool, go } = stage([ok('A'), fail(401), ok('A')]);
     await go();
     expect(tool.calls.filter(({ index }) => index === 1)).toHaveLength(1);
   });
 
   it('with `maxAttempts` for each replicate, not for the run', async () => {
-    const step = scripts([fail(503), fail(503), ok('A')]);
+    const step = [[fail(503), fail(503), ok('A')]];
     const { tool, go } = stage(
       step,
       {},
@@ -55,7 +55,7 @@ describe('a replicate retries by itself', () => {
 
   it('and `maxAttempts` ends it before `maxRetries` does, without a last wait', async () => {
     const reliability = { maxAttempts: 2, retryBudget: false, ...noBreaker } as const;
-    const { sim, start } = stage(scripts(fail(503)), {}, { reliability });
+    const { sim, start } = stage([fail(503)], {}, { reliability });
     const run = start();
     await sim.runToIdle();
     const output = await run.output;
@@ -66,7 +66,7 @@ describe('a replicate retries by itself', () => {
   });
 
   it("many replicates do not use up the run's own calls: a fallback is still called", async () => {
-    const { sim, tool } = stage(scripts(fail(400)), {}, { reliability: { maxAttempts: 4, ...noBreaker } });
+    const { sim, tool } = stage([fail(400)], {}, { reliability: { maxAttempts: 4, ...noBreaker } });
     const next = scriptedTool('next', [ok('plain')]);
     sim.troupe.registerTool(next);
     const run = new ReliableOrchestrator({ troupe: sim.troupe }).start({
@@ -81,17 +81,17 @@ describe('a replicate retries by itself', () => {
   });
 
   it('not at all by Orchestrator, nor where the tool is not idempotent', async () => {
-    const basic = stage(scripts(fail(503)), {}, { basic: true });
+    const basic = stage([fail(503)], {}, { basic: true });
     await basic.go();
     expect(basic.tool.calls).toHaveLength(3);
-    const once = stage(scripts(fail(503)), { idempotent: false }, { reliability: noBreaker });
+    const once = stage([fail(503)], { idempotent: false }, { reliability: noBreaker });
     await once.go();
     expect(once.tool.calls).toHaveLength(3);
   });
 
   it('out of the retry budget its replicates share', async () => {
     const { tool, go } = stage(
-      scripts(fail(503)),
+      [fail(503)],
       {},
       { reliability: { ...noBreaker, retryBudget: { tokens: 4, ratio: 0.1 } } },
     );
@@ -101,7 +101,7 @@ describe('a replicate retries by itself', () => {
   });
 
   it('`attemptTimeoutMs` bounds each call of it', async () => {
-    const { go } = stage(scripts(after(10, 'A'), [after(80, 'A'), after(20, 'A')]));
+    const { go } = stage([after(10, 'A'), [after(80, 'A'), after(20, 'A')]]);
     const output = await go({}, { attemptTimeoutMs: 50 });
     expect(bundleOf(output).replicates[1]).toMatchObject({ status: 'valid', attempts: 2, elapsedMs: 1070 });
   });
@@ -109,7 +109,7 @@ describe('a replicate retries by itself', () => {
 
 describe('Retry-After', () => {
   it('of one replicate holds back those that have not been called yet', async () => {
-    const step = scripts([rateLimited({ retryAfterMs: 500 }), ok('A')], ok('A'), ok('A'));
+    const step = [[rateLimited({ retryAfterMs: 500 }), ok('A')], ok('A'), ok('A')];
     const { sim, tool, start } = stage(step, {}, { reliability: { onOpen: 'wait' } });
     const at: number[] = [];
     const run = start({ k: 3, stopping: 'fixed', maxParallel: 1 });

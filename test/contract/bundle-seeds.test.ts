@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { toolResult } from '../../src/index.js';
 import { fail, ok } from '../../src/testing/index.js';
-import { answers, bundleFrom, bundleOf, scripts, stage } from './bundle-fixtures.js';
+import { answers, bundleFrom, bundleOf, stage } from './bundle-fixtures.js';
 
 describe('the seed of a replicate', () => {
   it('is its own, whole and different from all others, without being asked for', async () => {
@@ -30,7 +30,7 @@ describe('the seed of a replicate', () => {
   });
 
   it('stays the same when its replicate is asked again', async () => {
-    const { tool, go } = stage(scripts([fail(503), ok('A')]));
+    const { tool, go } = stage([[fail(503), ok('A')]]);
     await go({ k: 1, seeds: [5] });
     expect(tool.calls.map(({ seed }) => seed)).toEqual([5, 5]);
   });
@@ -76,7 +76,7 @@ describe('a list of seeds', () => {
   });
 
   it('an invalid draw does not use its seed up: the next valid one has the vote', async () => {
-    const bundle = await bundleFrom(scripts(fail(400), ok('A'), ok('A')), { seeds: [7, 7, 8] });
+    const bundle = await bundleFrom([fail(400), ok('A'), ok('A')], { seeds: [7, 7, 8] });
     expect(bundle.meta.valid).toBe(2);
     expect(bundle.summary.confidence).toBe(0.875);
     expect(bundle.summary.warnings).toEqual([]);

@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import type { JsonValue } from '../../src/index.js';
 import { fail, hang, ignoreAbort, ok, slow, type ScriptStep } from '../../src/testing/index.js';
-import { answers, bundleFrom, bundleOf, eventsOf, ofType, scripts, stage } from './bundle-fixtures.js';
+import { answers, bundleFrom, bundleOf, eventsOf, ofType, stage } from './bundle-fixtures.js';
 
 const after = (ms: number, answer: JsonValue): ScriptStep => slow(ms, ok(answer));
 
 describe('`speculate`', () => {
   it('issues all k at once, in one round', async () => {
-    const { sim, tool, start } = stage(scripts(after(10, 'A')));
+    const { sim, tool, start } = stage([after(10, 'A')]);
     const run = start({ k: 7, speculate: true });
     await sim.flush();
     expect(tool.calls).toHaveLength(7);
@@ -16,7 +16,7 @@ describe('`speculate`', () => {
   });
 
   it('without it only those are issued that could settle it', async () => {
-    const { sim, tool, start } = stage(scripts(after(10, 'A')));
+    const { sim, tool, start } = stage([after(10, 'A')]);
     const run = start({ k: 7 });
     await sim.flush();
     expect(tool.calls).toHaveLength(2);
@@ -25,9 +25,13 @@ describe('`speculate`', () => {
   });
 
   it('aborts the losers as soon as the answer is known: their signals fire, and they are cancelled', async () => {
-    const { sim, tool, start } = stage(
-      scripts(after(30, 'A'), after(10, 'A'), after(50, 'B'), after(20, 'A'), hang()),
-    );
+    const { sim, tool, start } = stage([
+      after(30, 'A'),
+      after(10, 'A'),
+      after(50, 'B'),
+      after(20, 'A'),
+      hang(),
+    ]);
     const run = start({ k: 5, speculate: true });
     await sim.runToIdle();
     const output = await run.output;
@@ -46,31 +50,31 @@ describe('`speculate`', () => {
   });
 
   it('a hanging replicate does not hold up a bundle that is decided', async () => {
-    const output = await stage(scripts(hang(), after(10, 'A'), after(10, 'A'))).go({ speculate: true });
+    const output = await stage([hang(), after(10, 'A'), after(10, 'A')]).go({ speculate: true });
     expect(output).toMatchObject({ status: 'completed', elapsedMs: 10 });
   });
 
   it('one that ignores its signal holds it up for `abortGraceMs`, and is named in a warning', async () => {
-    const { go } = stage(scripts(ignoreAbort(), after(10, 'A'), after(10, 'A')));
+    const { go } = stage([ignoreAbort(), after(10, 'A'), after(10, 'A')]);
     const output = await go({ speculate: true }, { abortGraceMs: 200 });
     expect(output).toMatchObject({ status: 'completed', elapsedMs: 210 });
     expect(output.metadata.warnings.join()).toContain('panel');
   });
 
   it('losers count neither for nor against completed', async () => {
-    const output = await stage(scripts(after(10, 'A'), after(10, 'A'), hang())).go({ k: 9, speculate: true });
+    const output = await stage([after(10, 'A'), after(10, 'A'), hang()]).go({ k: 9, speculate: true });
     expect(output.status).toBe('completed');
     expect(bundleOf(output).meta).toMatchObject({ issued: 9, valid: 2 });
   });
 
   it('failures do count', async () => {
-    const step = scripts(after(20, 'A'), after(20, 'A'), slow(10, fail(400)), slow(10, fail(400)));
+    const step = [after(20, 'A'), after(20, 'A'), slow(10, fail(400)), slow(10, fail(400))];
     const output = await stage(step).go({ k: 4, speculate: true });
     expect(output.status).toBe('partial');
   });
 
   it('takes back what had not begun under `maxParallel`: it was never issued', async () => {
-    const { sim, tool, start } = stage(scripts(after(10, 'A'), after(20, 'A'), hang()));
+    const { sim, tool, start } = stage([after(10, 'A'), after(20, 'A'), hang()]);
     const run = start({ k: 8, speculate: true, maxParallel: 2 });
     await sim.runToIdle();
     const { meta, replicates } = bundleOf(await run.output);
@@ -85,7 +89,7 @@ describe('`speculate`', () => {
 
   it('judges answers as they come: the first that settle it decide', async () => {
     const { summary, meta } = await bundleFrom(
-      scripts(after(40, 'A'), after(30, 'A'), after(20, 'B'), after(10, 'B')),
+      [after(40, 'A'), after(30, 'A'), after(20, 'B'), after(10, 'B')],
       { k: 4, speculate: true },
     );
     expect(meta).toMatchObject({ valid: 2, stopReason: 'posterior' });
@@ -99,10 +103,14 @@ describe('`speculate`', () => {
 
   it('pays for what losers had charged, and counts their reservation where they said nothing', async () => {
     const { go } = stage(
-      scripts(slow(10, ok('A', { totalTokens: 1 })), slow(10, ok('A', { totalTokens: 1 })), (call) => {
-        call.context.budget.charge({ totalTokens: 3 });
-        return hang()(call);
-      }),
+      [
+        slow(10, ok('A', { totalTokens: 1 })),
+        slow(10, ok('A', { totalTokens: 1 })),
+        (call) => {
+          call.context.budget.charge({ totalTokens: 3 });
+          return hang()(call);
+        },
+      ],
       { estimate: () => ({ tokens: 7 }) },
     );
     const output = await go({ speculate: true });
@@ -113,7 +121,7 @@ describe('`speculate`', () => {
 
   it('reduces in index order, whoever came first: a tie goes to the lowest index', async () => {
     const { replicates, summary } = await bundleFrom(
-      scripts(after(30, 'B'), after(10, 'A'), after(20, 'A'), after(40, 'B')),
+      [after(30, 'B'), after(10, 'A'), after(20, 'A'), after(40, 'B')],
       { k: 4, speculate: true, stopping: 'fixed' },
     );
     expect(replicates.map(({ data }) => data)).toEqual(['B', 'A', 'A', 'B']);
@@ -131,7 +139,7 @@ describe('`speculate`', () => {
   });
 
   it('takes back hundreds that had not begun', async () => {
-    const { sim, tool, start } = stage(scripts(after(10, 'A'), after(20, 'A'), hang()));
+    const { sim, tool, start } = stage([after(10, 'A'), after(20, 'A'), hang()]);
     const run = start({ k: 500, speculate: true, maxParallel: 2 });
     await sim.runToIdle();
     const output = await run.output;

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { isOrchestratorError, orThrow, type JsonValue } from '../../src/index.js';
 import { fail, ok, throws } from '../../src/testing/index.js';
 import * as z from 'zod';
-import { answers, bundleOf, scripts, stage } from './bundle-fixtures.js';
+import { answers, bundleOf, stage } from './bundle-fixtures.js';
 
 const bad = throws(Object.assign(new Error('no such model'), { status: 404 }));
 
@@ -37,13 +37,13 @@ describe('the status of a bundle', () => {
   });
 
   it('counts the replicates that were issued, not k', async () => {
-    const output = await stage(scripts(ok('A'), ok('A'), bad)).go();
+    const output = await stage([ok('A'), ok('A'), bad]).go();
     expect(output.status).toBe('completed');
     expect(bundleOf(output).meta).toMatchObject({ k: 3, issued: 2, valid: 2 });
   });
 
   it('partial resolves, without an error, and gives its content', async () => {
-    const output = await stage(scripts(ok('A'), bad)).go();
+    const output = await stage([ok('A'), bad]).go();
     expect(output).toMatchObject({ status: 'partial', metadata: { toolName: 'panel', attempts: 3 } });
     expect(output.error).toBeUndefined();
     expect(orThrow(output)).toBe(output.content);
@@ -53,7 +53,7 @@ describe('the status of a bundle', () => {
   it('failed resolves with a ToolExecutionError, whose output still has the bundle and its cost', async () => {
     const usage = { totalTokens: 5, costUsd: 0.1 };
     const costly = throws(Object.assign(new Error('refused'), { status: 400, usage }));
-    const output = await stage(scripts(costly)).go();
+    const output = await stage([costly]).go();
     expect(output).toMatchObject({
       status: 'failed',
       error: { name: 'ToolExecutionError', code: 'validation', tool: 'panel' },
@@ -76,7 +76,7 @@ describe('the status of a bundle', () => {
 
   it('failed groups the reasons, the most frequent first, and takes its code', async () => {
     const [a, b] = [fail(400), fail(401)];
-    const output = await stage(scripts(b, a, a, a)).go({ k: 4 });
+    const output = await stage([b, a, a, a]).go({ k: 4 });
     expect(output.error).toMatchObject({ code: 'validation' });
     const { message } = output.error!;
     expect(message).toContain('3 x validation');

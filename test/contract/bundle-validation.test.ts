@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import type { JsonValue } from '../../src/index.js';
 import { fail, ok } from '../../src/testing/index.js';
-import { answers, bundleFrom, bundleOf, eventsOf, ofType, scripts, stage } from './bundle-fixtures.js';
+import { answers, bundleFrom, bundleOf, eventsOf, ofType, stage } from './bundle-fixtures.js';
 
 const dataUri = (schema: JsonValue, type = 'application/schema+json') =>
   `data:${type},${encodeURIComponent(JSON.stringify(schema))}`;
@@ -139,7 +139,7 @@ describe('an invalid answer', () => {
 
   it('counts in n and in cost, never in votes', async () => {
     const paid = (content: unknown) => ok(content, { totalTokens: 10, costUsd: 0.1 });
-    const { sim, start } = stage(scripts(paid('A'), paid(1), paid(1), paid('A')), { output: z.string() });
+    const { sim, start } = stage([paid('A'), paid(1), paid(1), paid('A')], { output: z.string() });
     const run = start({ k: 9 });
     await sim.runToIdle();
     const output = await run.output;
@@ -172,7 +172,7 @@ describe('an invalid answer', () => {
       classify: (error: unknown) =>
         (error as { category?: string }).category === 'invalid_output' ? { retryable: true } : undefined,
     };
-    const { go } = stage(scripts([ok(1), ok(2), ok('A')]), { output: z.string() }, { reliability });
+    const { go } = stage([[ok(1), ok(2), ok('A')]], { output: z.string() }, { reliability });
     const bundle = bundleOf(await go({ k: 1 }));
     expect(bundle.replicates[0]).toMatchObject({ status: 'valid', data: 'A', attempts: 3 });
     expect(bundle.replicates[0]!.quality.errors).toEqual([]);
@@ -180,14 +180,14 @@ describe('an invalid answer', () => {
 
   it('is what a replicate ends with whose retries are spent on it', async () => {
     const reliability = { maxRetries: 1, classify: () => ({ retryable: true }) };
-    const { go } = stage(scripts([ok(1), ok(2)], ok('A')), { output: z.string() }, { reliability });
+    const { go } = stage([[ok(1), ok(2)], ok('A')], { output: z.string() }, { reliability });
     const bundle = bundleOf(await go());
     expect(bundle.replicates[0]).toMatchObject({ status: 'invalid', data: 2, attempts: 2 });
   });
 
   it('that a later one replaced is gone, though the later one is no JSON at all', async () => {
     const reliability = { maxRetries: 1, classify: () => ({ retryable: true }) };
-    const { go } = stage(scripts([ok(1), ok(NaN)], ok('A')), { output: z.string() }, { reliability });
+    const { go } = stage([[ok(1), ok(NaN)], ok('A')], { output: z.string() }, { reliability });
     const [first] = bundleOf(await go()).replicates;
     expect(first).toMatchObject({ status: 'invalid', data: null, attempts: 2 });
     expect(first!.quality.errors.join()).toContain('NaN');
@@ -198,7 +198,7 @@ describe('an invalid answer', () => {
       classify: (error: unknown) =>
         (error as { category?: string }).category === 'invalid_output' ? { retryable: true } : undefined,
     };
-    const { go } = stage(scripts([ok(1), fail(401)], ok('A')), { output: z.string() }, { reliability });
+    const { go } = stage([[ok(1), fail(401)], ok('A')], { output: z.string() }, { reliability });
     const [first] = bundleOf(await go()).replicates;
     expect(first).toMatchObject({ status: 'failed', data: null, error: { code: 'authentication' } });
   });

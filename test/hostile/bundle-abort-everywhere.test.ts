@@ -10,21 +10,26 @@ import {
   type Run,
   type RunEvent,
 } from '../../src/index.js';
-import { createSimulation, fail, hang, ok, slow } from '../../src/testing/index.js';
 import {
-  ScriptedBundle,
+  createSimulation,
+  fail,
+  hang,
+  ok,
+  type ReplicateCall,
+  type ReplicateStep,
+  scriptedBundle,
+  type ScriptedBundleOptions,
+  slow,
+} from '../../src/testing/index.js';
+import {
   endOf,
-  evidenceOf,
   eventsOf,
+  evidenceOf,
   expectNothingLeft,
   expectSound,
-  playOut,
   quiet,
   walkMoments,
   watchRejections,
-  type BundleFields,
-  type ReplicateCall,
-  type ReplicateStep,
 } from './harness.js';
 
 watchRejections();
@@ -45,7 +50,7 @@ const attempts =
 interface Setting {
   readonly script: readonly ReplicateStep[];
   readonly toolOptions?: BundleOptions;
-  readonly fields?: BundleFields;
+  readonly fields?: ScriptedBundleOptions;
   readonly budget?: () => Budget;
   readonly pool?: { size: number };
   readonly hedgeAfterMs?: number;
@@ -130,7 +135,7 @@ function deaf(ms: number): ReplicateStep {
 }
 
 /** Says yes some microtasks later. */
-function lateSchema(): NonNullable<BundleFields['output']> {
+function lateSchema(): NonNullable<ScriptedBundleOptions['output']> {
   const validate = async (value: unknown) => {
     for (let i = 0; i < 3; i++) await undefined;
     return value === 'b' ? { issues: [{ message: 'no b' }] } : { value };
@@ -156,10 +161,9 @@ function play(
   });
   const budget = setting.budget?.() ?? new Budget({ tokens: 100_000, costUsd: 100 });
   const flights: Flight[] = [];
-  const panel = new ScriptedBundle(
+  const panel = scriptedBundle(
     'panel',
     script.map((step) => watched(step, flights)),
-    sim.clock,
     {
       estimate: () => ({ tokens: 20, costUsd: 0.02 }),
       ...fields,
@@ -208,16 +212,8 @@ function watched(step: ReplicateStep, flights: Flight[]): ReplicateStep {
 }
 
 /** Everything settled and given back; the evidence is sound; what was paid is told. */
-async function expectClean({
-  sim,
-  budget,
-  run,
-  caller,
-  panel,
-  flights,
-  isOver,
-}: Play): Promise<OrchestrationOutput> {
-  await playOut(sim, isOver);
+async function expectClean({ sim, budget, run, caller, panel, flights }: Play): Promise<OrchestrationOutput> {
+  await sim.runToIdle();
   const { output } = await endOf(run);
   const events = await eventsOf(run);
   expectNothingLeft(sim.troupe, sim.clock, budget);
@@ -231,7 +227,7 @@ async function expectClean({
     // What had no turn is no replicate, and whatever was called is in the evidence.
     const started = events.filter(({ type }) => type === 'replicate_started');
     expect(bundle.replicates).toHaveLength(started.length);
-    const called = new Set(flights.map(({ call }) => call.draw.id));
+    const called = new Set(flights.map(({ call }) => call.id));
     const told = bundle.replicates.filter(({ attempts: made }) => made > 0).map(({ id }) => id);
     expect(told).toEqual([...called].sort((x, y) => Number(x.slice(1)) - Number(y.slice(1))));
   } else {

@@ -62,7 +62,7 @@ function numbers(from: number, count: number): number[] {
 
 describe.each(Object.entries(odd))('%s', (_name, { answers, options }) => {
   it.each(['answer', 'fields'] as const)('are counted and reduced (stopOn: %s)', async (stopOn) => {
-    const { output, bundle } = await bundleTrial([({ draw }) => answers[draw.index]], {
+    const { output, bundle } = await bundleTrial([({ index }) => answers[index]], {
       toolOptions: {
         ...two,
         ...(stopOn === 'fields' ? { stopOn, stopping: 'posterior', epsilon: 0 } : {}),

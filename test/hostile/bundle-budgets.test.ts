@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Budget, toolResult, type BudgetExceeded, type EvidenceBundle } from '../../src/index.js';
-import { ok, slow } from '../../src/testing/index.js';
-import { bundleTrial, watchRejections, type BundleTrialOptions, type ReplicateStep } from './harness.js';
+import { ok, type ReplicateStep, slow } from '../../src/testing/index.js';
+import { bundleTrial, type BundleTrialOptions, watchRejections } from './harness.js';
 
 watchRejections();
 
@@ -106,7 +106,7 @@ describe('`charge()` beyond the budget in the midst of a bundle', () => {
     const signals: AbortSignal[] = [];
     const watched: ReplicateStep = (call) => {
       signals.push(call.context.signal);
-      return call.draw.index === 2 ? greedy(call) : slow(call.draw.index < 2 ? 5 : 50, ok('a', spent))(call);
+      return call.index === 2 ? greedy(call) : slow(call.index < 2 ? 5 : 50, ok('a', spent))(call);
     };
     const { output, bundle } = await bundleTrial([watched], {
       toolOptions: five,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { BundleTool, EvidenceBundle } from '../../src/index.js';
-import { hang, ok, slow } from '../../src/testing/index.js';
-import { bundleTrial, watchRejections, type BundleFields, type ReplicateStep } from './harness.js';
+import { hang, ok, type ReplicateStep, type ScriptedBundleOptions, slow } from '../../src/testing/index.js';
+import { bundleTrial, watchRejections } from './harness.js';
 
 watchRejections();
 
@@ -152,7 +152,7 @@ describe('`embed`', () => {
 
   it.each(bad)('that %s: Jaccard distances are used, and one warning says so', async (_name, embed) => {
     const { output, bundle } = await bundleTrial(mixed, {
-      embed: embed as NonNullable<BundleFields['embed']>,
+      embed: embed as NonNullable<ScriptedBundleOptions['embed']>,
       toolOptions: five,
     });
     expect(output.status).toBe('completed');

@@ -1,6 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import { fail, hang, ignoreAbort, ok, slow, throws, type ScriptStep } from '../../src/testing/index.js';
+import {
+  fail,
+  hang,
+  ignoreAbort,
+  ok,
+  slow,
+  throws,
+  type ReplicateStep,
+  type ScriptStep,
+} from '../../src/testing/index.js';
 import type { EvidenceBundle } from '../../src/index.js';
 import { bundleTrial, watchRejections } from './harness.js';
 
@@ -83,7 +92,7 @@ describe('half are invalid', () => {
   const half = [ok('yes', spent), ok(null, spent)];
 
   it('more than half valid is completed, half of them partial', async () => {
-    const step: ScriptStep = ({ number }) => half[number % 2]!({} as never);
+    const step: ReplicateStep = ({ index }) => half[index % 2]!({} as never);
     const even = await bundleTrial([step], { output: z.string(), toolOptions: { k: 4, stopping: 'fixed' } });
     expect(even.output.status).toBe('partial');
     expect(even.bundle.meta).toMatchObject({ issued: 4, valid: 2 });

@@ -1,16 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Budget, ReliableOrchestrator, type JsonObject } from '../../src/index.js';
-import { createSimulation, ok, scriptedTool, slow } from '../../src/testing/index.js';
 import {
-  ScriptedBundle,
-  endOf,
-  expectNothingLeft,
-  playOut,
-  quiet,
-  walkMoments,
-  watchRejections,
+  createSimulation,
+  ok,
   type ReplicateStep,
-} from './harness.js';
+  scriptedBundle,
+  scriptedTool,
+  slow,
+} from '../../src/testing/index.js';
+import { endOf, expectNothingLeft, quiet, walkMoments, watchRejections } from './harness.js';
 
 watchRejections();
 
@@ -34,7 +32,7 @@ describe('a bundle inside a tool, and a tool inside its replicates', () => {
     });
     const ask: ReplicateStep = async ({ context }) =>
       (await context.run({ tool: inner, request: {} })).content;
-    const panel = new ScriptedBundle('panel', [ask], sim.clock, { estimate: () => ({ tokens: 20 }) });
+    const panel = scriptedBundle('panel', [ask], { estimate: () => ({ tokens: 20 }) });
     const outer = scriptedTool(
       'outer',
       [
@@ -68,7 +66,7 @@ describe('a bundle inside a tool, and a tool inside its replicates', () => {
       const { sim, budget, run, isOver } = nested();
       isGoingOn = await walkMoments(sim, moment, isOver);
       run.cancel(new Error('enough'));
-      await playOut(sim, isOver);
+      await sim.runToIdle();
       const { output } = await endOf(run);
       expectNothingLeft(sim.troupe, sim.clock, budget);
       expect(output.usage.totalTokens).toBe(budget.spent.tokens);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { fail, ok, slow } from '../../src/testing/index.js';
-import { bundleTrial, watchRejections, type BundleTrialOptions, type ReplicateStep } from './harness.js';
+import { fail, ok, type ReplicateStep, slow } from '../../src/testing/index.js';
+import { bundleTrial, type BundleTrialOptions, watchRejections } from './harness.js';
 
 watchRejections();
 

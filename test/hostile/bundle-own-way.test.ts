@@ -7,7 +7,7 @@ import {
   type ToolContext,
 } from '../../src/index.js';
 import { createSimulation } from '../../src/testing/index.js';
-import { endOf, eventsOf, expectNothingLeft, playOut, quiet, watchRejections } from './harness.js';
+import { endOf, eventsOf, expectNothingLeft, quiet, watchRejections } from './harness.js';
 
 watchRejections();
 
@@ -33,10 +33,7 @@ async function own(make: Make, options: OrchestrationOptions = {}) {
     request: {},
     options: { budget, ...options },
   });
-  let isOver = false;
-  const over = () => (isOver = true);
-  run.output.then(over, over);
-  await playOut(sim, () => isOver);
+  await sim.runToIdle();
   const { output, error } = await endOf(run);
   await eventsOf(run);
   expect(JSON.parse(JSON.stringify(output))).toEqual(output);

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import { ok, slow } from '../../src/testing/index.js';
-import { bundleTrial, watchRejections, type BundleFields } from './harness.js';
+import { ok, type ScriptedBundleOptions, slow } from '../../src/testing/index.js';
+import { bundleTrial, watchRejections } from './harness.js';
 
 watchRejections();
 
-type Schema = NonNullable<BundleFields['output']>;
+type Schema = NonNullable<ScriptedBundleOptions['output']>;
 const spent = { totalTokens: 7, costUsd: 0.007 };
 const three = { k: 3, stopping: 'fixed' } as const;
 const answer = ok('a', spent);

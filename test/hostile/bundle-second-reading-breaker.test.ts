@@ -5,8 +5,15 @@ import {
   type StandardSchema,
   type Verdict,
 } from '../../src/index.js';
-import { createSimulation, fail, ok, scriptedTool, type ScriptStep } from '../../src/testing/index.js';
-import { endOf, quiet, ScriptedBundle, watchRejections } from './harness.js';
+import {
+  createSimulation,
+  fail,
+  ok,
+  scriptedBundle,
+  scriptedTool,
+  type ScriptStep,
+} from '../../src/testing/index.js';
+import { endOf, quiet, watchRejections } from './harness.js';
 
 watchRejections();
 
@@ -27,7 +34,7 @@ function stage(step: ScriptStep, reliability: ReliabilityOptions, isAsync = fals
     reliability: { jitter: 'none', maxRetries: 0, ...reliability },
   });
   const output = onlyGood(isAsync);
-  const panel = new ScriptedBundle('panel', [(call) => step(call)], sim.clock, { output });
+  const panel = scriptedBundle('panel', [(call) => step(call)], { output });
   const plain = scriptedTool('plain', [step], { output, clock: sim.clock });
   sim.troupe.registerTool(panel).registerTool(plain);
   const orchestrator = new ReliableOrchestrator({ troupe: sim.troupe });

@@ -3,20 +3,20 @@ import { Budget, ReliableOrchestrator, toolResult, type ToolContext } from '../.
 import {
   createSimulation,
   ok,
+  type ReplicateStep,
+  scriptedBundle,
   scriptedTool,
-  slow,
   type ScriptStep,
   type Simulation,
+  slow,
 } from '../../src/testing/index.js';
 import {
   bundleTrial,
+  type BundleTrialOptions,
   endOf,
   expectNothingLeft,
   quiet,
-  ScriptedBundle,
   watchRejections,
-  type BundleTrialOptions,
-  type ReplicateStep,
 } from './harness.js';
 
 watchRejections();
@@ -39,8 +39,8 @@ function nested(ask: Ask, given: BundleTrialOptions & { tokens?: number } = {}) 
 /** What it spent itself: nothing. */
 const spentNothing = () => toolResult({ content: 'asked', usage: { totalTokens: 0 } });
 type Ask = (context: ToolContext, clock: Simulation['clock']) => Promise<unknown>;
-const askPanel: Ask = (context, clock) => {
-  const tool = new ScriptedBundle('inner_panel', [answering()], clock, { estimate });
+const askPanel: Ask = (context) => {
+  const tool = scriptedBundle('inner_panel', [answering()], { estimate });
   return context.run({ tool, request: {}, toolOptions: { k: 3 } }).then(() => spentNothing());
 };
 const askTwo: Ask = (context, clock) => {

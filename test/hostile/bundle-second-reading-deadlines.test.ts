@@ -6,8 +6,15 @@ import {
   type Run,
   type ToolContext,
 } from '../../src/index.js';
-import { createSimulation, fail, ok, slow, type ScriptStep } from '../../src/testing/index.js';
-import { endOf, expectNothingLeft, quiet, ScriptedBundle, watchRejections } from './harness.js';
+import {
+  createSimulation,
+  fail,
+  ok,
+  scriptedBundle,
+  type ScriptStep,
+  slow,
+} from '../../src/testing/index.js';
+import { endOf, expectNothingLeft, quiet, watchRejections } from './harness.js';
 
 watchRejections();
 
@@ -26,7 +33,7 @@ async function joined(
     contexts.push(call.context);
     return script(call);
   };
-  sim.troupe.registerTool(new ScriptedBundle('panel', [(call) => step(call)], sim.clock));
+  sim.troupe.registerTool(scriptedBundle('panel', [(call) => step(call)]));
   const { plan, toolOptions } = given;
   const orchestrator = new ReliableOrchestrator({
     troupe: sim.troupe,

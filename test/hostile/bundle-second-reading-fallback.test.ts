@@ -6,16 +6,15 @@ import {
   type OrchestrationOptions,
   type PlanDecision,
 } from '../../src/index.js';
-import { createSimulation, fail, ok, scriptedTool } from '../../src/testing/index.js';
 import {
-  endOf,
-  eventsOf,
-  quiet,
-  ScriptedBundle,
-  turn,
-  watchRejections,
+  createSimulation,
+  fail,
+  ok,
   type ReplicateStep,
-} from './harness.js';
+  scriptedBundle,
+  scriptedTool,
+} from '../../src/testing/index.js';
+import { endOf, eventsOf, quiet, turn, watchRejections } from './harness.js';
 
 watchRejections();
 
@@ -31,7 +30,7 @@ class OwnPanel extends BundleTool<unknown, unknown> {
 
 function setUp(step: ReplicateStep, plan?: Partial<PlanDecision>) {
   const sim = createSimulation({ logger: quiet, reliability: { jitter: 'none' } });
-  const panel = new ScriptedBundle('panel', [step], sim.clock);
+  const panel = scriptedBundle('panel', [step]);
   sim.troupe.registerTool(panel).registerTool(new OwnPanel());
   sim.troupe
     .registerTool(scriptedTool('other', [ok('other')]))
@@ -56,7 +55,7 @@ function setUp(step: ReplicateStep, plan?: Partial<PlanDecision>) {
 
 /** Shows part of an answer, and then fails for good. */
 const shown: ReplicateStep = async (call) => {
-  call.context.emit({ type: 'delta', text: `part ${call.draw.index}` });
+  call.context.emit({ type: 'delta', text: `part ${call.index}` });
   await turn();
   return fail(400)(call);
 };

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { EvidenceBundle, StandardSchema } from '../../src/index.js';
-import { hang, ignoreAbort, ok, slow } from '../../src/testing/index.js';
-import { bundleTrial, turn, watchRejections, type ReplicateStep } from './harness.js';
+import { hang, ignoreAbort, ok, type ReplicateStep, slow } from '../../src/testing/index.js';
+import { bundleTrial, turn, watchRejections } from './harness.js';
 
 watchRejections();
 
@@ -99,7 +99,7 @@ describe('answers that settle after the decision', () => {
   async function decided(k: number, isLate: (index: number) => boolean) {
     const { opened, open } = gate();
     const step: ReplicateStep = async (call) => {
-      const { index } = call.draw;
+      const { index } = call;
       if (index < 2) return 'A';
       if (!isLate(index)) return hang()(call);
       await opened;

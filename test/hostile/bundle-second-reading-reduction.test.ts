@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Run, RunEventType } from '../../src/index.js';
-import { ignoreAbort, type Simulation } from '../../src/testing/index.js';
-import { bundleTrial, watchRejections, type ReplicateStep } from './harness.js';
+import { ignoreAbort, type ReplicateStep, type Simulation } from '../../src/testing/index.js';
+import { bundleTrial, watchRejections } from './harness.js';
 
 watchRejections();
 
@@ -16,7 +16,7 @@ const slowEmbed = (clock: Simulation['clock']) => ({
     return [1, 2];
   },
 });
-const different: ReplicateStep = ({ draw }) => ({ a: `x${draw.index}` });
+const different: ReplicateStep = ({ index }) => ({ a: `x${index}` });
 const fixed = { k: K, stopping: 'fixed' } as const;
 const wasHurried = ({ summary }: { summary: { warnings: { code: string }[] } }) =>
   summary.warnings.some(({ code }) => code === 'reduction_hurried');

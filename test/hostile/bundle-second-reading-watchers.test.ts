@@ -8,18 +8,16 @@ import {
   type PlanDecision,
   type Run,
 } from '../../src/index.js';
-import { createSimulation, fail, ok, scriptedTool, slow } from '../../src/testing/index.js';
 import {
-  bundleTrial,
-  endOf,
-  eventsOf,
-  evidenceOf,
-  playOut,
-  quiet,
-  ScriptedBundle,
-  watchRejections,
+  createSimulation,
+  fail,
+  ok,
   type ReplicateStep,
-} from './harness.js';
+  scriptedBundle,
+  scriptedTool,
+  slow,
+} from '../../src/testing/index.js';
+import { bundleTrial, endOf, eventsOf, evidenceOf, quiet, watchRejections } from './harness.js';
 
 watchRejections();
 
@@ -46,7 +44,7 @@ describe('an inspector that asks for a snapshot at every event', () => {
         }
       },
     });
-    const tool = new ScriptedBundle('panel', [slow(5, ok('A'))], sim.clock);
+    const tool = scriptedBundle('panel', [slow(5, ok('A'))]);
     const { troupe } = sim;
     const orchestrator = kind === 'plain' ? new Orchestrator(troupe) : new ReliableOrchestrator({ troupe });
     run = orchestrator.start({ tool, request: {}, toolOptions: { k: 5 } });
@@ -90,7 +88,7 @@ describe('two callers of one bundle', () => {
   /** The panel fails at once, its fallback after 100 ms; the second caller may leave in between. */
   async function both(options: { leaves: boolean; fallback?: string[] }, step: ReplicateStep) {
     const sim = createSimulation({ logger: quiet, reliability: { jitter: 'none' } });
-    sim.troupe.registerTool(new ScriptedBundle('panel', [step], sim.clock));
+    sim.troupe.registerTool(scriptedBundle('panel', [step]));
     sim.troupe.registerTool(scriptedTool('slow', [slow(100, fail(400))], { clock: sim.clock }));
     const orchestrator = new ReliableOrchestrator({ troupe: sim.troupe });
     const { leaves, ...rest } = options;
@@ -140,7 +138,7 @@ describe('two callers of a plan whose first step is a bundle', () => {
     ['branches, one leaves', 'parallel', true],
   ])('%s: they hold no object in common', async (_name, strategy, leaves) => {
     const sim = createSimulation({ logger: quiet });
-    sim.troupe.registerTool(new ScriptedBundle('panel', [ok({ a: [1] }) as ReplicateStep], sim.clock));
+    sim.troupe.registerTool(scriptedBundle('panel', [ok({ a: [1] }) as ReplicateStep]));
     sim.troupe.registerTool(scriptedTool('slow', [slow(100, ok({ b: [2] }))], { clock: sim.clock }));
     const plan = { tool: 'panel', strategy, steps, policy: 'all' } as unknown as PlanDecision;
     const orchestrator = new ReliableOrchestrator({ troupe: sim.troupe, planner: { plan: () => plan } });
@@ -181,17 +179,14 @@ describe('what thousands of small reports leave behind', () => {
     const sim = createSimulation({ logger: quiet });
     const usage = { inputTokens: 90, outputTokens: 0, totalTokens: 90 };
     const answer = (): JsonValue => toolResult({ content: 'A', usage }) as unknown as JsonValue;
-    const tool = new ScriptedBundle('panel', [answer], sim.clock, { estimate: () => ({ tokens: 90 }) });
+    const tool = scriptedBundle('panel', [answer], { estimate: () => ({ tokens: 90 }) });
     sim.troupe.registerTool(tool);
     const run = new ReliableOrchestrator({ troupe: sim.troupe }).start({
       toolName: 'panel',
       request: {},
       toolOptions: { k, stopping: 'fixed', perReplicateBudget: { tokens: 100 } },
     } as never);
-    const time = { isOver: false };
-    const note = () => void (time.isOver = true);
-    run.output.then(note, note);
-    await playOut(sim, () => time.isOver);
+    await sim.runToIdle();
     const events = await eventsOf(run);
     const warnings = events.filter((event) => event.type === 'budget_warning');
     const told = warnings.reduce((sum, event) => sum + (event.folded ?? 1), 0);

@@ -49,12 +49,12 @@ describe('how many', () => {
     let mostInFlight = 0;
     let inFlight = 0;
     let hosted: { readonly size: number } | undefined;
-    const step = async ({ draw }: { draw: { index: number } }) => {
+    const step = async ({ index }: { index: number }) => {
       mostInFlight = Math.max(mostInFlight, ++inFlight);
       mostHosted = Math.max(mostHosted, hosted!.size);
       await undefined;
       inFlight -= 1;
-      return draw.index % 3;
+      return index % 3;
     };
     const { output, bundle, tool } = await bundleTrial([step], {
       toolOptions: { k, stopping: 'fixed' },
@@ -78,7 +78,7 @@ describe('how many', () => {
 
   it('k = 10,000 that all disagree: the curtailment and the cap still hold', async () => {
     const k = 10_000;
-    const { output, bundle } = await bundleTrial([({ draw }) => `answer ${draw.index}`], {
+    const { output, bundle } = await bundleTrial([({ index }) => `answer ${index}`], {
       toolOptions: { k, epsilon: 0.05 },
     });
     expect(output.status).toBe('completed');
@@ -116,12 +116,12 @@ describe('how many', () => {
 
 describe('which seeds', () => {
   it('seeds shorter than k are filled up with others', async () => {
-    const { bundle, tool } = await bundleTrial([({ draw }) => draw.seed], {
+    const { bundle, tool } = await bundleTrial([({ seed }) => seed], {
       toolOptions: { k: 6, seeds: [23, 7], stopping: 'fixed' },
     });
     expect(bundle.meta.seeds.slice(0, 2)).toEqual([23, 7]);
     expect(new Set(bundle.meta.seeds).size).toBe(6);
-    expect(tool.calls.map(({ draw }) => draw.seed)).toEqual(bundle.meta.seeds);
+    expect(tool.calls.map(({ seed }) => seed)).toEqual(bundle.meta.seeds);
     expect(bundle.summary.warnings).toEqual([]);
   });
 

@@ -1,7 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import type { Simulation } from '../../src/testing/index.js';
-import { ignoreAbort, ok, slow } from '../../src/testing/index.js';
-import { bundleTrial, watchRejections, type BundleFields, type ReplicateStep } from './harness.js';
+import {
+  ignoreAbort,
+  ok,
+  type ReplicateStep,
+  type ScriptedBundleOptions,
+  slow,
+} from '../../src/testing/index.js';
+import { bundleTrial, turn, watchRejections } from './harness.js';
 
 watchRejections();
 
@@ -12,13 +18,13 @@ function take(clock: Simulation['clock'], ms: number): void {
 
 const slowEquivalent =
   (ms: number) =>
-  (clock: Simulation['clock']): BundleFields => ({
+  (clock: Simulation['clock']): ScriptedBundleOptions => ({
     equivalent: () => {
       take(clock, ms);
       return false;
     },
   });
-const different: ReplicateStep = ({ draw }) => `answer ${draw.index}`;
+const different: ReplicateStep = ({ index }) => `answer ${index}`;
 const fixed = (k: number) => ({ k, stopping: 'fixed' }) as const;
 const hurried = ({ summary }: { summary: { warnings: { code: string }[] } }) =>
   summary.warnings.some(({ code }) => code === 'reduction_hurried');
@@ -56,8 +62,8 @@ describe('a slow `equivalent`', () => {
       withClock: slowEquivalent(10),
       toolOptions: fixed(40),
       options: { abortGraceMs: 100 },
-      meanwhile: async (run, sim) => {
-        await sim.flush();
+      meanwhile: async (run) => {
+        await turn();
         run.cancel('enough');
       },
     });

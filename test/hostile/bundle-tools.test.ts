@@ -1,7 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import type { EvidenceBundle, ToolContext } from '../../src/index.js';
-import { fail, hang, ignoreAbort, ok, scriptedTool, slow } from '../../src/testing/index.js';
-import { bundleTrial, watchRejections, type ReplicateStep } from './harness.js';
+import {
+  fail,
+  hang,
+  ignoreAbort,
+  ok,
+  type ReplicateStep,
+  scriptedTool,
+  slow,
+} from '../../src/testing/index.js';
+import { bundleTrial, watchRejections } from './harness.js';
 
 watchRejections();
 
@@ -146,7 +154,7 @@ describe('replicates that misbehave', () => {
     const contexts: ToolContext[] = [];
     const keep: ReplicateStep = (call) => {
       contexts.push(call.context);
-      return call.draw.index < 2 ? a(call) : slow(50, a)(call);
+      return call.index < 2 ? a(call) : slow(50, a)(call);
     };
     const inner = scriptedTool('inner');
     const nested: Promise<unknown>[] = [];

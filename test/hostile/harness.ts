@@ -3,7 +3,6 @@ import { isDeepStrictEqual } from 'node:util';
 import { afterEach, beforeEach, expect } from 'vitest';
 import {
   Budget,
-  BundleTool,
   ReliableOrchestrator,
   type BudgetExceeded,
   type BundleOptions,
@@ -15,16 +14,17 @@ import {
   type OrchestrationOutput,
   type PoolOptions,
   type ReliabilityOptions,
-  type ReplicateDraw,
   type Run,
   type RunEvent,
-  type ToolContext,
   type Troupe,
 } from '../../src/index.js';
 import {
   createSimulation,
+  scriptedBundle,
   scriptedTool,
-  type ScriptedCall,
+  type ReplicateStep,
+  type ScriptedBundle,
+  type ScriptedBundleOptions,
   type ScriptedOptions,
   type ScriptedTool,
   type ScriptStep,
@@ -154,43 +154,6 @@ export async function trial(script: readonly ScriptStep[], given: TrialOptions =
   return { output, error, events: await eventsOf(run), budget, tool, sim };
 }
 
-/** A call of a scripted replicate. */
-export interface ReplicateCall extends ScriptedCall {
-  readonly draw: ReplicateDraw;
-}
-
-export type ReplicateStep = (call: ReplicateCall) => unknown;
-
-/** Fields of a bundle tool that a test may set. */
-export type BundleFields = Partial<
-  Pick<
-    BundleTool,
-    'equivalent' | 'shouldStop' | 'embed' | 'estimate' | 'output' | 'input' | 'defaultOptions' | 'provider'
-  >
-> & { readonly schemas?: BundleTool['schemas'] };
-
-/** A bundle tool whose replicate of index i does step i, the last step for all that follow. */
-export class ScriptedBundle<Name extends string = string> extends BundleTool<any, any> {
-  readonly calls: ReplicateCall[] = [];
-
-  constructor(
-    readonly name: Name,
-    private readonly script: readonly ReplicateStep[],
-    private readonly clock: Simulation['clock'],
-    fields: BundleFields = {},
-  ) {
-    super();
-    Object.assign(this, fields);
-  }
-
-  override replicate(request: any, draw: ReplicateDraw, context: ToolContext): any {
-    const number = this.calls.length + 1;
-    const call: ReplicateCall = { request, options: {}, context, number, clock: this.clock, draw };
-    this.calls.push(call);
-    return this.script[Math.min(draw.index, this.script.length - 1)]!(call);
-  }
-}
-
 /** The evidence in an output; a test that asks for it needs it. */
 export function evidenceOf(output: OrchestrationOutput): EvidenceBundle {
   const { evidenceBundle } = (output.content ?? {}) as { evidenceBundle?: EvidenceBundle };
@@ -233,7 +196,7 @@ export interface BundleTrial extends Omit<Trial, 'tool'> {
   readonly elapsedMs: number;
 }
 
-export interface BundleTrialOptions extends BundleFields {
+export interface BundleTrialOptions extends ScriptedBundleOptions {
   readonly toolOptions?: BundleOptions;
   readonly options?: OrchestrationOptions;
   readonly reliability?: ReliabilityOptions;
@@ -244,7 +207,7 @@ export interface BundleTrialOptions extends BundleFields {
   readonly meanwhile?: (run: Run, sim: Simulation) => unknown;
   readonly onTroupe?: (troupe: Troupe) => void;
   /** Given the virtual clock, for what must move it. */
-  readonly withClock?: (clock: Simulation['clock']) => BundleFields;
+  readonly withClock?: (clock: Simulation['clock']) => ScriptedBundleOptions;
 }
 
 /**
@@ -275,7 +238,7 @@ export async function bundleTrial(
     ...(maxOutputBytes === undefined ? {} : { maxOutputBytes }),
   });
   const estimate = () => ({ tokens: 10, costUsd: 0.01 });
-  const tool = new ScriptedBundle('panel', script, sim.clock, {
+  const tool = scriptedBundle('panel', script, {
     ...('estimate' in fields ? {} : { estimate }),
     ...fields,
     ...withClock?.(sim.clock),
@@ -295,9 +258,12 @@ export async function bundleTrial(
   let endedAt: number | undefined;
   const note = () => (endedAt = sim.clock.now());
   run.output.then(note, note);
-  await sim.flush();
+  // Not a flush: what goes in slices is to be met in the midst of it.
+  await turn();
   await meanwhile?.(run, sim);
-  await playOut(sim, () => endedAt !== undefined);
+  // How it ends is asked below. Some tools go on by turns of their own, which only `settled` gives.
+  await sim.settled(run).catch(() => {});
+  await sim.runToIdle();
   const { output, error } = await endOf(run);
   expect(isDeepStrictEqual(JSON.parse(JSON.stringify(output)), output)).toBe(true);
   expectNothingLeft(sim.troupe, sim.clock, budget);
@@ -308,16 +274,6 @@ export async function bundleTrial(
   expectSound(bundle, output.usage);
   const elapsedMs = (endedAt ?? Infinity) - begin;
   return { output, error, events: await eventsOf(run), budget, tool, sim, bundle, elapsedMs };
-}
-
-/** Lets time pass until nothing is left to do; work in slices, which takes turns and no time, is waited for. */
-export async function playOut(sim: Simulation, isOver: () => boolean): Promise<void> {
-  for (let idle = 0; idle < 50;) {
-    const before = sim.clock.now();
-    await sim.runToIdle();
-    idle = sim.clock.now() === before ? idle + 1 : 0;
-    if (isOver() && sim.clock.pending === 0) return;
-  }
 }
 
 /** More promise reactions than any step of a run chains. */

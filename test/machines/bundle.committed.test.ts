@@ -1,7 +1,13 @@
 import { expect, it } from 'vitest';
 import { ReliableOrchestrator } from '../../src/index.js';
-import { createSimulation, ok, scriptedTool } from '../../src/testing/index.js';
-import { endOf, eventsOf, quiet, ScriptedBundle, turn, type ReplicateStep } from '../hostile/harness.js';
+import {
+  createSimulation,
+  ok,
+  type ReplicateStep,
+  scriptedBundle,
+  scriptedTool,
+} from '../../src/testing/index.js';
+import { endOf, eventsOf, quiet, turn } from '../hostile/harness.js';
 
 /** Shows part of an answer, and then takes longer than a replicate may. */
 const shownAndSlow: ReplicateStep = async (call) => {
@@ -13,7 +19,7 @@ const shownAndSlow: ReplicateStep = async (call) => {
 
 it('a bundle whose replicates ran into their own limit after showing a part is followed by no other tool', async () => {
   const sim = createSimulation({ logger: quiet, reliability: { jitter: 'none' } });
-  const panel = new ScriptedBundle('panel', [shownAndSlow], sim.clock);
+  const panel = scriptedBundle('panel', [shownAndSlow]);
   sim.troupe.registerTool(panel).registerTool(scriptedTool('other', [ok('other')]));
   const run = new ReliableOrchestrator({ troupe: sim.troupe }).start({
     request: {},

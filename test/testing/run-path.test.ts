@@ -128,10 +128,7 @@ describe('what runPath does not take', () => {
       'runPath() walks paths of `runMachine`, made by failurePaths(), got one of "breaker".',
     ],
     [undefined, 'runPath() walks paths of `runMachine`, made by failurePaths(), got undefined.'],
-    [
-      paths.find(({ unreachable }) => unreachable),
-      'Leave out paths that have `unreachable`.',
-    ],
+    [paths.find(({ unreachable }) => unreachable), 'Leave out paths that have `unreachable`.'],
   ])('%#', async (given, message) => {
     await expect(runPath(given as never)).rejects.toThrow(message);
   });
