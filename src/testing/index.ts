@@ -17,3 +17,18 @@ export {
   type ScriptStep,
 } from './scripted-tool.js';
 export { storeContract, type MakeStore } from './store-contract.js';
+export {
+  BreakerOracle,
+  type BreakerOracleAnswer,
+  type BreakerOracleOptions,
+  type BreakerOracleOutcome,
+  type BreakerOraclePermit,
+} from './oracles/breaker.js';
+export {
+  AttemptOracle,
+  type AttemptOracleCall,
+  type AttemptOracleEnd,
+  type AttemptOracleFailure,
+  type AttemptOracleOptions,
+  type AttemptOracleTool,
+} from './oracles/attempt.js';

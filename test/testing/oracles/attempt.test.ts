@@ -1,0 +1,277 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { defineTool, ReliableOrchestrator, Troupe, type Run } from '../../../src/index.js';
+import { AttemptOracle, VirtualClock, type AttemptOracleOptions } from '../../../src/testing/index.js';
+import { quiet } from '../../reliability/scene.js';
+import { same, walkAll, walkRandomly, type Lockstep } from './lockstep.js';
+
+const STEP_MS = 100;
+const FAILURES = {
+  busy: { status: 503 },
+  'busy for long': { status: 503, retryAfterMs: 240 },
+  limited: { status: 429, retryAfterMs: 160 },
+  'limited for long': { status: 429, retryAfterMs: 700 },
+  bad: { status: 400 },
+} as const;
+const OPS = [
+  'start',
+  'ok',
+  ...(Object.keys(FAILURES) as (keyof typeof FAILURES)[]),
+  'elapse',
+  'abort',
+] as const;
+/** `stale`: a call that was given up settles after all. */
+type Op = (typeof OPS)[number] | 'stale';
+
+/** Multiples of 1/8, so that all delays are whole. */
+const DRAWS = [0.5, 0.875, 0, 0.25, 0.625];
+
+const main = { name: 'main', provider: 'p', idempotent: true };
+const BASE: Omit<AttemptOracleOptions, 'random'> = {
+  tools: [main],
+  maxRetries: 2,
+  maxAttempts: 4,
+  initialDelayMs: 80,
+  maxDelayMs: 400,
+  exponentialBase: 4,
+  jitter: 'none',
+  retryBudget: false,
+  timeoutMs: Infinity,
+  attemptTimeoutMs: Infinity,
+  abortGraceMs: 170,
+};
+
+const CONFIGS = {
+  'one tool with full jitter': { ...BASE, jitter: 'full' },
+  'a fallback of another provider, a deadline': {
+    ...BASE,
+    tools: [main, { name: 'spare', provider: 'q', idempotent: true }],
+    maxRetries: 1,
+    maxAttempts: 3,
+    timeoutMs: 390,
+    jitter: 'full',
+  },
+  'a fallback of the same provider, a limit for each attempt': {
+    ...BASE,
+    tools: [main, { name: 'spare', provider: 'p', idempotent: false }],
+    maxRetries: 1,
+    attemptTimeoutMs: 130,
+    timeoutMs: 850,
+  },
+  'a small retry budget': {
+    ...BASE,
+    tools: [main, { name: 'spare', provider: 'p', idempotent: true }],
+    retryBudget: { tokens: 4, ratio: 0.5 },
+    attemptTimeoutMs: 110,
+    abortGraceMs: 40,
+  },
+} satisfies Record<string, Omit<AttemptOracleOptions, 'random'>>;
+
+/** So many have no idle step, of 9 ** 4 each. */
+const SEQUENCES: Readonly<Record<string, number>> = {
+  'one tool with full jitter': 320,
+  'a fallback of another provider, a deadline': 621,
+  'a fallback of the same provider, a limit for each attempt': 407,
+  'a small retry budget': 381,
+};
+
+/** What the oracle says, and which calls are still out although nobody waits for them. */
+class Model {
+  readonly oracle: AttemptOracle;
+  draw = DRAWS[0]!;
+  private steps = 0;
+  private made = 0;
+  private settled = 0;
+
+  constructor(options: Omit<AttemptOracleOptions, 'random'>) {
+    this.oracle = new AttemptOracle({ ...options, random: () => this.draw });
+  }
+
+  get isInFlight(): boolean {
+    return ['calling', 'overrun', 'stopping'].includes(this.oracle.phase);
+  }
+
+  /** Calls that were given up and have not settled. */
+  get stale(): number {
+    return this.made + this.oracle.calls.length - this.settled - Number(this.isInFlight);
+  }
+
+  next(): void {
+    this.draw = DRAWS[this.steps++ % DRAWS.length]!;
+  }
+
+  /** Whether the operation has anything to act upon. */
+  may(op: Op): boolean {
+    if (op === 'elapse') return true;
+    if (op === 'start') return this.oracle.phase === 'idle';
+    if (op === 'abort') return this.oracle.phase !== 'idle' && this.oracle.phase !== 'stopping';
+    return op === 'stale' ? this.stale > 0 : this.isInFlight;
+  }
+
+  do(op: Op): void {
+    const { oracle } = this;
+    switch (op) {
+      case 'start':
+        this.made += oracle.calls.length;
+        return oracle.start();
+      case 'elapse':
+        return oracle.elapse(STEP_MS);
+      case 'abort':
+        return oracle.abort();
+    }
+    this.settled += 1;
+    if (op === 'ok') return oracle.ok();
+    if (op === 'stale') return;
+    const { status, ...failure } = FAILURES[op];
+    const isServer = status === 503;
+    const category = isServer ? 'server' : status === 429 ? 'rate_limit' : 'validation';
+    oracle.fail({ category, isHarmless: !isServer, ...failure });
+  }
+}
+
+interface HeldCall {
+  readonly tool: string;
+  readonly at: number;
+  abortedAt: number | null;
+  settle: ((op: Op) => void) | undefined;
+}
+
+/** Runs of a real orchestrator beside the oracle's. Its tools ignore their signals. */
+class Pair implements Lockstep<Op> {
+  private readonly model: Model;
+  private readonly clock = new VirtualClock(0);
+  private readonly reliable: ReliableOrchestrator;
+  private run: Run | undefined;
+  private calls: HeldCall[] = [];
+  private end_: unknown = null;
+  private readonly unsettled: HeldCall[] = [];
+
+  constructor(private readonly options: Omit<AttemptOracleOptions, 'random'>) {
+    const { tools, maxRetries, maxAttempts, initialDelayMs, maxDelayMs, exponentialBase, jitter } = options;
+    this.model = new Model(options);
+    const troupe = new Troupe({
+      clock: this.clock,
+      random: () => this.model.draw,
+      logger: quiet,
+      tools: tools.map((tool) =>
+        defineTool({ ...tool, execute: (_, __, { signal }) => this.called(tool.name, signal) }),
+      ),
+      reliability: {
+        ...{ maxRetries, maxAttempts, initialDelayMs, maxDelayMs, exponentialBase, jitter },
+        retryBudget: options.retryBudget,
+        breaker: false,
+      },
+    });
+    this.reliable = new ReliableOrchestrator({ troupe });
+  }
+
+  async do(op: Op): Promise<void> {
+    if (!this.model.may(op)) return;
+    this.model.next();
+    if (op === 'elapse') await this.pass(STEP_MS);
+    else if (op === 'start') this.start();
+    else if (op === 'abort') this.run!.cancel();
+    else this.settle(op);
+    await turn();
+    this.model.do(op);
+  }
+
+  check(): void {
+    const { calls, end, phase } = this.model.oracle;
+    const seen = this.calls.map(({ tool, at, abortedAt }) => ({ tool, at, abortedAt }));
+    same([seen, this.end_, this.phase], [calls, end, phase]);
+  }
+
+  async end(): Promise<void> {
+    await this.do('abort');
+    await this.pass(this.options.abortGraceMs);
+    this.model.oracle.elapse(this.options.abortGraceMs);
+    this.check();
+    same([this.clock.pending], [0]);
+  }
+
+  private start(): void {
+    const { timeoutMs, attemptTimeoutMs, abortGraceMs, tools } = this.options;
+    this.calls = [];
+    this.end_ = null;
+    this.run = this.reliable.start({
+      toolName: 'main',
+      request: {},
+      options: {
+        ...(timeoutMs === Infinity ? {} : { timeoutMs }),
+        ...(attemptTimeoutMs === Infinity ? {} : { attemptTimeoutMs }),
+        abortGraceMs,
+        fallback: tools.slice(1).map(({ name }) => name),
+      },
+    });
+    const ended = (output: { status: string; error?: { code: string; retryAfterMs?: unknown } }) => {
+      const { status, error } = output;
+      const { code = null, retryAfterMs = null } = error ?? {};
+      this.end_ = { status, code, retryAfterMs, at: this.clock.now() };
+    };
+    this.run.output.then(ended, (error: { output: Parameters<typeof ended>[0] }) => ended(error.output));
+  }
+
+  private called(tool: string, signal: AbortSignal): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const call: HeldCall = { tool, at: this.clock.now(), abortedAt: null, settle: undefined };
+      call.settle = (op) => {
+        if (op === 'ok' || op === 'stale') resolve('ok');
+        else reject(Object.assign(new Error(op), FAILURES[op as keyof typeof FAILURES]));
+      };
+      signal.addEventListener('abort', () => (call.abortedAt = this.clock.now()));
+      this.calls.push(call);
+      this.unsettled.push(call);
+    });
+  }
+
+  private settle(op: Op): void {
+    const call = op === 'stale' ? this.unsettled.shift() : this.unsettled.pop();
+    call!.settle!(op);
+  }
+
+  private async pass(ms: number): Promise<void> {
+    const until = this.clock.now() + ms;
+    while (this.clock.fireNext(until)) await turn();
+  }
+
+  /** Which phase of the oracle the chart's state is. */
+  private get phase(): string {
+    const state = this.run?.snapshot().state ?? '';
+    if (this.end_ !== null || state === '') return 'idle';
+    if (state.startsWith('settling')) return 'stopping';
+    if (state.endsWith('calling')) return 'calling';
+    if (state.endsWith('overrunning')) return 'overrun';
+    return state.endsWith('backingOff') || state.endsWith('cooldown') ? 'waiting' : state;
+  }
+}
+
+/** A turn of the event loop: every promise that can go on has gone on. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+describe.each(Object.entries(CONFIGS))('attempts and their oracle agree with %s', (name, options) => {
+  const isIdle = (ops: readonly Op[]) => {
+    const model = new Model(options);
+    return ops.some((op) => {
+      if (!model.may(op)) return true;
+      model.next();
+      model.do(op);
+      return false;
+    });
+  };
+  const pair = () => new Pair(options);
+
+  it('on all short sequences', async () => {
+    expect(await walkAll<Op>(OPS, 4, ['start'], isIdle, pair)).toBe(SEQUENCES[name]);
+  });
+
+  it('on long random sequences', async () => {
+    const step = fc.oneof(
+      { weight: 3, arbitrary: fc.constantFrom<Op>('start', 'elapse') },
+      { weight: 3, arbitrary: fc.constantFrom<Op>(...OPS, 'stale') },
+    );
+    await walkRandomly(step, pair, { runs: 150, length: 80 });
+  });
+});
