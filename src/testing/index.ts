@@ -32,3 +32,10 @@ export {
   type AttemptOracleOptions,
   type AttemptOracleTool,
 } from './oracles/attempt.js';
+export {
+  BudgetOracle,
+  type BudgetOracleAmount,
+  type BudgetOracleEnd,
+  type BudgetOracleRequest,
+  type BudgetOracleRun,
+} from './oracles/budget.js';

@@ -12,6 +12,26 @@ export interface Lockstep<Op> {
   end(): void | Promise<void>;
 }
 
+/**
+ * What stories use one after the other, for speed: to make a Troupe takes longer than to tell a story. One that a
+ * failed story did not give back is replaced.
+ */
+export class Shared<T> {
+  private free: T | undefined;
+
+  constructor(private readonly make: () => T) {}
+
+  take(): T {
+    const taken = this.free ?? this.make();
+    this.free = undefined;
+    return taken;
+  }
+
+  giveBack(it: T): void {
+    this.free = it;
+  }
+}
+
 /** Every sequence of `length` symbols. */
 export function* sequences<Op>(alphabet: readonly Op[], length: number): Generator<Op[]> {
   if (length === 0) return yield [];
@@ -21,6 +41,11 @@ export function* sequences<Op>(alphabet: readonly Op[], length: number): Generat
 /** `expect` for the many times that it holds. */
 export function same(seen: readonly unknown[], wanted: readonly unknown[]): void {
   if (!isDeepStrictEqual(seen, wanted)) expect(seen).toEqual(wanted);
+}
+
+/** A turn of the event loop: every promise that can go on has gone on. */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 /** Goes through a sequence; where the two differ, the error tells the story so far. */
