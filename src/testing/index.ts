@@ -39,3 +39,16 @@ export {
   type BudgetOracleRequest,
   type BudgetOracleRun,
 } from './oracles/budget.js';
+export {
+  IdempotencyOracle,
+  type IdempotencyOracleCaller,
+  type IdempotencyOracleEnd,
+  type IdempotencyOracleExecution,
+  type IdempotencyOracleOptions,
+} from './oracles/idempotency.js';
+export {
+  BundleOracle,
+  type BundleOracleEnd,
+  type BundleOracleOptions,
+  type BundleOracleReplicate,
+} from './oracles/bundle.js';
