@@ -109,6 +109,12 @@ export class AttemptOracle {
     } else this.settleLate();
   }
 
+  /** A call that another run made to the provider fails: it is asked to come back later. */
+  told(provider: string, retryAfterMs: number): void {
+    this.askForQuiet(provider, retryAfterMs);
+    this.drain(provider);
+  }
+
   /** The caller cancels the run. */
   abort(): void {
     this.stop({ status: 'cancelled', code: 'cancelled', retryAfterMs: null });
@@ -172,9 +178,7 @@ export class AttemptOracle {
     const { provider } = this.options.tools[this.tool]!;
     const { category, retryAfterMs } = failure;
     const draw = this.options.random();
-    if (category === 'rate_limit' && retryAfterMs !== undefined) {
-      this.quietUntil[provider] = Math.max(this.quietUntil[provider] ?? 0, this.now + retryAfterMs);
-    }
+    if (category === 'rate_limit' && retryAfterMs !== undefined) this.askForQuiet(provider, retryAfterMs);
     this.verdict = this.rule(failure, draw, !RETRIED.includes(category) || this.drain(provider));
   }
 
@@ -216,6 +220,11 @@ export class AttemptOracle {
       return this.tryTool();
     }
     this.finish({ status: 'failed', code: verdict.code, retryAfterMs: verdict.retryAfterMs });
+  }
+
+  /** Only ever extended. */
+  private askForQuiet(provider: string, ms: number): void {
+    this.quietUntil[provider] = Math.max(this.quietUntil[provider] ?? 0, this.now + ms);
   }
 
   private fill(provider: string, tokens: number): void {

@@ -20,8 +20,10 @@ const OPS = [
   'elapse',
   'abort',
 ] as const;
+/** What another run is told by the provider of `main`. */
+const TOLD = { told: 260, 'told for long': 600 } as const;
 /** `stale`: a call that was given up settles after all. */
-type Op = (typeof OPS)[number] | 'stale';
+type Op = (typeof OPS)[number] | keyof typeof TOLD | 'stale';
 
 type Options = Omit<AttemptOracleOptions, 'random'>;
 
@@ -85,7 +87,11 @@ class Model {
   private made = 0;
   private settled = 0;
 
-  constructor(options: Options) {
+  constructor(
+    options: Options,
+    /** Calls of other runs that are out. */
+    private others = 0,
+  ) {
     this.oracle = new AttemptOracle({ ...options, random: () => this.draw });
   }
 
@@ -106,6 +112,7 @@ class Model {
   may(op: Op): boolean {
     if (op === 'elapse') return true;
     if (op === 'start') return this.oracle.phase === 'idle';
+    if (op in TOLD) return this.others > 0;
     if (op === 'abort') return this.oracle.phase !== 'idle' && this.oracle.phase !== 'stopping';
     return op === 'stale' ? this.stale > 0 : this.isInFlight;
   }
@@ -121,10 +128,14 @@ class Model {
       case 'abort':
         return oracle.abort();
     }
+    if (op in TOLD) {
+      this.others -= 1;
+      return oracle.told('p', TOLD[op as keyof typeof TOLD]);
+    }
     this.settled += 1;
     if (op === 'ok') return oracle.ok();
     if (op === 'stale') return;
-    const { status, ...failure } = FAILURES[op];
+    const { status, ...failure } = FAILURES[op as keyof typeof FAILURES];
     const isServer = status === 503;
     const category = isServer ? 'server' : status === 429 ? 'rate_limit' : 'validation';
     oracle.fail({ category, isHarmless: !isServer, ...failure });
@@ -168,12 +179,14 @@ class Pair implements Lockstep<Op> {
   private calls: HeldCall[] = [];
   private end_: unknown = null;
   private readonly unsettled: HeldCall[] = [];
+  private readonly others: ((retryAfterMs: number) => void)[] = [];
 
   constructor(
     private readonly options: Options,
     private readonly stages: Shared<Stage>,
+    others = 0,
   ) {
-    this.model = new Model(options);
+    this.model = new Model(options, others);
     this.stage = stages.take();
     this.startedAt = this.stage.clock.now();
     this.stage.draw = () => this.model.draw;
@@ -188,6 +201,7 @@ class Pair implements Lockstep<Op> {
       }),
     );
     for (const tool of this.tools) this.stage.troupe.registerTool(tool);
+    for (let i = 0; i < others; i++) this.startOther(`p_${story}`);
   }
 
   private get now(): number {
@@ -197,9 +211,12 @@ class Pair implements Lockstep<Op> {
   async do(op: Op): Promise<void> {
     if (!this.model.may(op)) return;
     this.model.next();
+    // The other runs may not have made their calls yet.
+    if (op in TOLD) await turn();
     if (op === 'elapse') await this.pass(STEP_MS);
     else if (op === 'start') this.start();
     else if (op === 'abort') this.run!.cancel();
+    else if (op in TOLD) this.others.pop()!(TOLD[op as keyof typeof TOLD]);
     else this.settle(op);
     await turn();
     this.model.do(op);
@@ -216,6 +233,8 @@ class Pair implements Lockstep<Op> {
     await this.pass(this.options.abortGraceMs);
     this.model.oracle.elapse(this.options.abortGraceMs);
     this.check();
+    for (const tell of this.others) tell(0);
+    await turn();
     same([this.stage.clock.pending], [0]);
     this.stages.giveBack(this.stage);
   }
@@ -241,6 +260,17 @@ class Pair implements Lockstep<Op> {
       this.end_ = { status, code, retryAfterMs, at: this.now };
     };
     this.run.output.then(ended, (error: { output: Parameters<typeof ended>[0] }) => ended(error.output));
+  }
+
+  private startOther(provider: string): void {
+    const execute = () =>
+      new Promise<never>((_, reject) => {
+        this.others.push((retryAfterMs) => {
+          reject(Object.assign(new Error('told'), { status: 429, retryAfterMs }));
+        });
+      });
+    const tool = defineTool({ name: 'other', provider, execute });
+    this.stage.reliable.start({ tool, request: {}, options: { reliability: { maxRetries: 0 } } });
   }
 
   private called(tool: string, signal: AbortSignal): Promise<unknown> {
@@ -289,17 +319,18 @@ describe.each(Object.entries(CONFIGS))('attempts and their oracle agree with %s'
     });
   };
   const stages = new Shared(() => new Stage(options));
-  const pair = () => new Pair(options, stages);
 
   it('on all short sequences', async () => {
-    expect(await walkAll<Op>(OPS, 4, ['start'], isIdle, pair)).toBe(SEQUENCES[name]);
+    expect(await walkAll<Op>(OPS, 4, ['start'], isIdle, () => new Pair(options, stages))).toBe(
+      SEQUENCES[name],
+    );
   }, 60_000);
 
   it('on long random sequences', async () => {
     const step = fc.oneof(
       { weight: 3, arbitrary: fc.constantFrom<Op>('start', 'elapse') },
-      { weight: 3, arbitrary: fc.constantFrom<Op>(...OPS, 'stale') },
+      { weight: 3, arbitrary: fc.constantFrom<Op>(...OPS, 'stale', 'told', 'told for long') },
     );
-    await walkRandomly(step, pair, { runs: 150, length: 80 });
+    await walkRandomly(step, () => new Pair(options, stages, 3), { runs: 100, length: 50 });
   }, 60_000);
 });
