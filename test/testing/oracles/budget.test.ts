@@ -191,7 +191,23 @@ const LIMITS = {
   'tokens and dollars': { tokens: 100, costUsd: 1 },
 } as const;
 
-describe.each(Object.entries(LIMITS))('a shared budget of %s and its oracle agree', (_, limits) => {
+/** So many have no idle step, of 15 ** 3 and 15 ** 2. */
+const SEQUENCES: Readonly<Record<string, Readonly<Record<string, number>>>> = {
+  tokens: {
+    'none at work': 782,
+    'two at work and one that waits': 219,
+    'one that holds all, and two that wait': 178,
+    'what a blind tool reported': 52,
+  },
+  'tokens and dollars': {
+    'none at work': 783,
+    'two at work and one that waits': 219,
+    'one that holds all, and two that wait': 178,
+    'what a blind tool reported': 44,
+  },
+};
+
+describe.each(Object.entries(LIMITS))('a shared budget of %s and its oracle agree', (name, limits) => {
   const pair = () => new Pair(limits);
   const isIdle = (ops: readonly Op[]) => {
     const oracle = new BudgetOracle(limits);
@@ -202,14 +218,15 @@ describe.each(Object.entries(LIMITS))('a shared budget of %s and its oracle agre
     });
   };
 
-  it.each<[string, Op[], number, number]>([
-    ['none at work', [], 3, limits.costUsd === 1 ? 783 : 782],
-    ['two at work and one that waits', ['large', 'small', 'large'], 2, 219],
-    ['one that holds all, and two that wait', ['blind', 'large', 'small'], 2, 178],
+  it.each<[string, Op[], number]>([
+    ['none at work', [], 3],
+    ['two at work and one that waits', ['large', 'small', 'large'], 2],
+    ['one that holds all, and two that wait', ['blind', 'large', 'small'], 2],
+    ['what a blind tool reported', ['blind', 'ok for half', 'blind', 'ok for half'], 2],
   ])(
     'on all short sequences from %s',
-    async (_, prefix, depth, count) => {
-      expect(await walkAll(OPS, depth, prefix, isIdle, pair)).toBe(count);
+    async (from, prefix, depth) => {
+      expect(await walkAll(OPS, depth, prefix, isIdle, pair)).toBe(SEQUENCES[name]![from]);
     },
     60_000,
   );
