@@ -59,7 +59,7 @@ export class BudgetOracle {
     }, NOTHING);
   }
 
-  /** A run arrives. */
+  /** A run arrives. If its call fits it is made, though others may wait whose calls do not. */
   start(request: BudgetOracleRequest): void {
     const deadline = this.now + request.timeoutMs;
     this.runs.push({ request, deadline, state: 'waiting', reserved: NOTHING, charged: NOTHING, end: null });

@@ -198,6 +198,6 @@ describe('callers with keys and their oracle agree', () => {
   );
 
   it('on long random sequences', async () => {
-    await walkRandomly(fc.constantFrom(...OPS), pair, { runs: 200, length: 80 });
+    await walkRandomly(fc.constantFrom(...OPS), pair, { runs: 120, length: 60 });
   }, 60_000);
 });
