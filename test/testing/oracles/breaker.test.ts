@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { BreakerConfig } from '../../../src/core/reliability.js';
@@ -10,6 +9,7 @@ import {
   type BreakerOracleOptions,
   type BreakerOraclePermit,
 } from '../../../src/testing/index.js';
+import { same, sequences } from './lockstep.js';
 
 const STEP_MS = 5000;
 const BASE = {
@@ -169,11 +169,6 @@ class Pair {
   }
 }
 
-/** `expect` for the many times that it holds. */
-function same(seen: readonly unknown[], wanted: readonly unknown[]): void {
-  if (!isDeepStrictEqual(seen, wanted)) expect(seen).toEqual(wanted);
-}
-
 function compare(options: BreakerOracleOptions, ops: readonly Op[]): void {
   const pair = new Pair(options);
   ops.forEach((op, index) => {
@@ -188,11 +183,6 @@ function compare(options: BreakerOracleOptions, ops: readonly Op[]): void {
   });
   pair.breaker.dispose();
   same([pair.timers.size], [0]);
-}
-
-function* sequences(alphabet: readonly Op[], length: number): Generator<Op[]> {
-  if (length === 0) return yield [];
-  for (const rest of sequences(alphabet, length - 1)) for (const op of alphabet) yield [...rest, op];
 }
 
 /** Whether some step has nothing to settle or to release: the sequence is then as good as a shorter one. */
