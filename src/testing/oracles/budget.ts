@@ -87,8 +87,11 @@ export class BudgetOracle {
     const before = this.left();
     const held = highest(call.reserved, call.charged);
     call.charged = plus(call.charged, amount);
-    const over = UNITS.find((unit) => call.charged[unit] - held[unit] > before[unit]);
-    if (over) this.stop(run, { status: 'budget_exceeded', resource: resourceOf(over) });
+    const over = UNITS.filter((unit) => call.charged[unit] - held[unit] > before[unit]);
+    // Rather what is spent for certain than what others may give back.
+    const spent = over.find((unit) => this.spent[unit] + call.charged[unit] > this.limits[unit]);
+    const short = spent ?? over[0];
+    if (short) this.stop(run, { status: 'budget_exceeded', resource: resourceOf(short) });
   }
 
   /** The caller cancels. */

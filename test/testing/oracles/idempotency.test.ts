@@ -49,6 +49,13 @@ class Model {
     });
   }
 
+  /** By key: which of two keys is run first, where both come free in one moment, is nobody's promise. */
+  nameOf(execution: number): string {
+    const { executions } = this.oracle;
+    const { key } = executions[execution]!;
+    return `${key}${executions.slice(0, execution).filter((each) => each.key === key).length}`;
+  }
+
   may(op: Op): boolean {
     return op in CALLS || op === 'elapse' || this.target(op) !== -1;
   }
@@ -92,8 +99,11 @@ class Pair implements Lockstep<Op> {
   private readonly startedAt = this.stage.clock.now();
   private readonly runs: Run[] = [];
   private readonly ends: unknown[] = [];
-  private readonly calls: HeldCall[] = [];
-  private readonly tool = defineTool({ name: 'tool', execute: (_, __, { signal }) => this.called(signal) });
+  private readonly calls: Record<string, HeldCall> = {};
+  private readonly tool = defineTool({
+    name: 'tool',
+    execute: ({ key }: { key: string; fingerprint: string }, _, { signal }) => this.called(key, signal),
+  });
 
   async do(op: Op): Promise<void> {
     if (!this.model.may(op)) return;
@@ -101,17 +111,18 @@ class Pair implements Lockstep<Op> {
     if (op in CALLS) this.call(op as Arrival);
     else if (op === 'elapse') await this.pass(STEP_MS);
     else if (op === 'first leaves' || op === 'last leaves') this.runs[target]!.cancel();
-    else this.calls[target]!.settle(op !== 'fail');
+    else this.calls[this.model.nameOf(target)]!.settle(op !== 'fail');
     await turn();
     this.model.do(op);
   }
 
   check(): void {
     const { callers, executions } = this.model.oracle;
-    same(
-      [this.calls.map(({ abortedAt }) => abortedAt), this.ends],
-      [executions.map(({ abortedAt }) => abortedAt), callers.map(({ end }) => end)],
-    );
+    const name = (execution: number | null) => (execution === null ? null : this.model.nameOf(execution));
+    const aborts = executions.map(({ abortedAt }, index) => [name(index), abortedAt] as const);
+    const ends = callers.map(({ end }) => end && { ...end, answer: name(end.answer) });
+    const seen = Object.entries(this.calls).map(([call, { abortedAt }]) => [call, abortedAt] as const);
+    same([Object.fromEntries(seen), this.ends], [Object.fromEntries(aborts), ends]);
   }
 
   async end(): Promise<void> {
@@ -132,7 +143,7 @@ class Pair implements Lockstep<Op> {
     const timeoutMs = this.model.timeoutOf(op);
     const run = this.stage.orchestrator.start({
       tool: this.tool,
-      request: { fingerprint },
+      request: { key, fingerprint },
       options: {
         idempotencyKey: `${key}_${this.story}`,
         abortGraceMs: OPTIONS.abortGraceMs,
@@ -157,11 +168,12 @@ class Pair implements Lockstep<Op> {
     });
   }
 
-  private called(signal: AbortSignal): Promise<number> {
+  private called(key: string, signal: AbortSignal): Promise<string> {
     return new Promise((resolve, reject) => {
-      const settle = (isGood: boolean) => (isGood ? resolve(execution) : reject(new Error('failed')));
+      const name = `${key}${Object.keys(this.calls).filter((call) => call.startsWith(key)).length}`;
+      const settle = (isGood: boolean) => (isGood ? resolve(name) : reject(new Error('failed')));
       const call: HeldCall = { abortedAt: null, settle };
-      const execution = this.calls.push(call) - 1;
+      this.calls[name] = call;
       signal.addEventListener('abort', () => (call.abortedAt = this.now));
     });
   }
