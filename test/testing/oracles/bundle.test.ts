@@ -192,6 +192,6 @@ describe.each(Object.entries(CONFIGS))('a bundle and its oracle agree with %s', 
       { weight: 2, arbitrary: fc.constantFrom<Op>(...SETTLING) },
       { weight: 1, arbitrary: fc.constantFrom<Op>('elapse', 'elapse', 'elapse', 'abort') },
     );
-    await walkRandomly(step, pair, { runs: 300, length: 16 });
+    await walkRandomly(step, pair, { runs: 150, length: 16 });
   }, 60_000);
 });
