@@ -129,7 +129,10 @@ export class Budget implements Account {
 
   shortage(need: Amount, now: number, own?: Amount): Shortage | null {
     const room = this.room(now);
-    return this.shortOf('tokens', need, room, own) ?? this.shortOf('cost', need, room, own);
+    const tokens = this.shortOf('tokens', need, room, own);
+    const cost = this.shortOf('cost', need, room, own);
+    // What will not pass is not waited for, though the other may.
+    return tokens?.mayPass && cost?.mayPass === false ? cost : (tokens ?? cost);
   }
 
   drawsOn(budget: Budget): boolean {

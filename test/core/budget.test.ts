@@ -57,6 +57,14 @@ describe('a budget whose shortages are respected', () => {
 });
 
 describe('a shortage', () => {
+  it('that will not pass is not hidden by one that may', () => {
+    const budget = new Budget({ tokens: 100, costUsd: 1 });
+    budget.settle(NOTHING, usd(0.75));
+    budget.take({ tokens: 90, costUsd: 0.125 }, 0);
+    const short = budget.shortage({ tokens: 20, costUsd: 0.5 }, 0);
+    expect(short).toMatchObject({ resource: 'cost', mayPass: false });
+  });
+
   it('says which limit is in the way, and what would be used', () => {
     const budget = new Budget({ tokens: 100, costUsd: 1 });
     budget.settle(NOTHING, { tokens: 80, costUsd: 0.5 });

@@ -1,11 +1,15 @@
-import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { BreakerConfig } from '../../src/core/reliability.js';
-import { Breaker, type Permit } from '../../src/runtime/breaker.js';
-import { Timers } from '../../src/runtime/timers.js';
-import { VirtualClock } from '../../src/testing/index.js';
-import { BreakerOracle, type OracleAnswer, type OracleOptions } from './breaker.oracle.js';
+import type { BreakerConfig } from '../../../src/core/reliability.js';
+import { Breaker, type Permit } from '../../../src/runtime/breaker.js';
+import { Timers } from '../../../src/runtime/timers.js';
+import {
+  BreakerOracle,
+  VirtualClock,
+  type BreakerOracleOptions,
+  type BreakerOraclePermit,
+} from '../../../src/testing/index.js';
+import { same, sequences } from './lockstep.js';
 
 const STEP_MS = 5000;
 const BASE = {
@@ -17,7 +21,7 @@ const BASE = {
   onDeadline: 'open',
 } as const;
 
-const CONFIGS: Readonly<Record<string, OracleOptions>> = {
+const CONFIGS: Readonly<Record<string, BreakerOracleOptions>> = {
   consecutive: { ...BASE, window: { kind: 'consecutive' }, failures: 2 },
   'a time window with slow calls': {
     ...BASE,
@@ -62,11 +66,11 @@ class Pair {
   readonly changes: string[] = [];
   readonly oracle: BreakerOracle;
   readonly breaker: Breaker;
-  private readonly held: [Permit, Extract<OracleAnswer, { permit: unknown }>['permit']][] = [];
+  private readonly held: [Permit, BreakerOraclePermit][] = [];
   private readonly handles: { release(): void }[] = [];
   private probes = [0, 0];
 
-  constructor(options: OracleOptions) {
+  constructor(options: BreakerOracleOptions) {
     this.oracle = new BreakerOracle(options);
     const { window, failures, openMs, probes, successes, leaseMs, deadlineMs, onDeadline, slowRatio } =
       options;
@@ -133,9 +137,7 @@ class Pair {
     while (this.clock.fireNext(until)) continue;
   }
 
-  private acquire(
-    granted: (mine: Permit, its: Extract<OracleAnswer, { permit: unknown }>['permit']) => void,
-  ) {
+  private acquire(granted: (mine: Permit, its: BreakerOraclePermit) => void) {
     const refusal = this.breaker.wouldRefuse();
     const answer = this.breaker.acquire();
     const wanted = this.oracle.ask();
@@ -167,12 +169,7 @@ class Pair {
   }
 }
 
-/** `expect` for the many times that it holds. */
-function same(seen: readonly unknown[], wanted: readonly unknown[]): void {
-  if (!isDeepStrictEqual(seen, wanted)) expect(seen).toEqual(wanted);
-}
-
-function compare(options: OracleOptions, ops: readonly Op[]): void {
+function compare(options: BreakerOracleOptions, ops: readonly Op[]): void {
   const pair = new Pair(options);
   ops.forEach((op, index) => {
     try {
@@ -186,11 +183,6 @@ function compare(options: OracleOptions, ops: readonly Op[]): void {
   });
   pair.breaker.dispose();
   same([pair.timers.size], [0]);
-}
-
-function* sequences(alphabet: readonly Op[], length: number): Generator<Op[]> {
-  if (length === 0) return yield [];
-  for (const rest of sequences(alphabet, length - 1)) for (const op of alphabet) yield [...rest, op];
 }
 
 /** Whether some step has nothing to settle or to release: the sequence is then as good as a shorter one. */
@@ -234,7 +226,7 @@ describe.each(Object.entries(CONFIGS))('the breaker and its oracle agree with %s
       fc.property(fc.array(step, { minLength: 10, maxLength: 120 }), (sequence) =>
         compare(options, sequence),
       ),
-      { numRuns: 150, examples: [[VOID_PROBE]] },
+      { seed: 1, numRuns: 150, examples: [[VOID_PROBE]] },
     );
   });
 
@@ -252,7 +244,7 @@ describe.each(Object.entries(CONFIGS))('the breaker and its oracle agree with %s
     );
     fc.assert(
       fc.property(fc.array(step, { minLength: 5, maxLength: 60 }), (sequence) => compare(options, sequence)),
-      { numRuns: 100 },
+      { seed: 1, numRuns: 100 },
     );
   });
 });

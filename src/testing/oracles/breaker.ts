@@ -1,11 +1,10 @@
-/**
- * A circuit breaker written a second time, from the rules alone: plain TypeScript, no chart, nothing from src. It
- * keeps every sample and looks at all of them each time.
- */
-export interface OracleOptions {
+/** Durations are in milliseconds. There are no defaults: an oracle is told all it goes by. */
+export interface BreakerOracleOptions {
   readonly window: { kind: 'time'; ms: number } | { kind: 'count'; size: number } | { kind: 'consecutive' };
   readonly failures: number | { ratio: number; minimumCalls: number };
+  /** Share of slow calls at which it opens too. Left out: never. */
   readonly slowRatio?: number;
+  /** How long it stays open, by how often it opened in a row, from 1. */
   readonly openMs: (timesInARow: number) => number;
   readonly probes: number;
   readonly successes: number;
@@ -14,18 +13,24 @@ export interface OracleOptions {
   readonly onDeadline: 'open' | 'closed';
 }
 
-export type OracleAnswer = { permit: OraclePermit } | { retryAfterMs: number | undefined };
+/** A permit, or when to ask again; undefined: nobody knows. */
+export type BreakerOracleAnswer = { permit: BreakerOraclePermit } | { retryAfterMs: number | undefined };
 
 /** `bornIn`: how many changes of state there had been. */
-interface OraclePermit {
+export interface BreakerOraclePermit {
   readonly bornIn: number;
   readonly isProbe: boolean;
   readonly expiresAt: number;
   isDone: boolean;
 }
 
-type Outcome = 'success' | 'failure' | 'slow' | 'neutral';
+/** `slow`: a success that took long. `neutral`: ignored or cancelled. */
+export type BreakerOracleOutcome = 'success' | 'failure' | 'slow' | 'neutral';
 
+/**
+ * A circuit breaker written a second time, from the rules alone. It keeps every sample and looks at all of them each
+ * time. Time begins at 0 and passes by {@link BreakerOracle.elapse}.
+ */
 export class BreakerOracle {
   state: 'closed' | 'open' | 'half-open' | 'isolated' = 'closed';
   /** `to` of every change told to listeners. */
@@ -36,13 +41,14 @@ export class BreakerOracle {
   private until = 0;
   private handles = 0;
   private samples: { at: number; failed: boolean; slow: boolean }[] = [];
-  private probing: OraclePermit[] = [];
+  private probing: BreakerOraclePermit[] = [];
   private good = 0;
   private bad = 0;
 
-  constructor(private readonly options: OracleOptions) {}
+  constructor(private readonly options: BreakerOracleOptions) {}
 
-  ask(): OracleAnswer {
+  /** A call wants a permit. */
+  ask(): BreakerOracleAnswer {
     if (this.state === 'isolated') return { retryAfterMs: undefined };
     const isProbe = this.state === 'half-open';
     const isFull = isProbe && this.probing.length + this.good + this.bad >= this.options.probes;
@@ -57,7 +63,8 @@ export class BreakerOracle {
     return { permit };
   }
 
-  settle(permit: OraclePermit, outcome: Outcome): void {
+  /** The call it was given to has ended. */
+  settle(permit: BreakerOraclePermit, outcome: BreakerOracleOutcome): void {
     if (permit.isDone) return;
     permit.isDone = true;
     if (permit.bornIn !== this.era) return;
@@ -89,6 +96,7 @@ export class BreakerOracle {
     else if (this.state !== 'isolated') this.open(until);
   }
 
+  /** Refuses everything until each isolation was released. */
   isolate(): void {
     this.handles += 1;
     if (this.state !== 'isolated') this.enter('isolated', 0);
@@ -100,11 +108,12 @@ export class BreakerOracle {
     if (this.handles === 0) this.close();
   }
 
+  /** Closes it, unless it is isolated. */
   reset(): void {
     if (this.state !== 'isolated') this.close();
   }
 
-  private settleProbe(permit: OraclePermit, outcome: Outcome): void {
+  private settleProbe(permit: BreakerOraclePermit, outcome: BreakerOracleOutcome): void {
     this.probing = this.probing.filter((other) => other !== permit);
     if (outcome === 'success') this.good += 1;
     if (outcome === 'failure' || outcome === 'slow') this.bad += 1;
@@ -114,7 +123,7 @@ export class BreakerOracle {
     }
   }
 
-  private count(outcome: Outcome): void {
+  private count(outcome: BreakerOracleOutcome): void {
     const { window, failures, slowRatio } = this.options;
     this.samples.push({ at: this.now, failed: outcome === 'failure', slow: outcome === 'slow' });
     let seen = this.samples;
