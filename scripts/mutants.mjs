@@ -1,0 +1,155 @@
+/** Shows that each deliberate defect of test/mutants is caught, and by what. */
+import { writeFileSync, mkdirSync } from 'node:fs';
+import { availableParallelism, setPriority } from 'node:os';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { format, resolveConfig } from 'prettier';
+import { INSTRUMENTS, look } from './mutants/instruments.mjs';
+import { PatchError, readPatches } from './mutants/patches.mjs';
+import { caughtBy, closingLine, line, matrix, page } from './mutants/report.mjs';
+import { Trees } from './mutants/trees.mjs';
+
+const HELP = `Applies each patch of test/mutants to a copy of the tree, and runs the instruments on it, cheapest first:
+${INSTRUMENTS.map(({ name }) => name).join(', ')}. The first that fails has caught it.
+
+  npm run mutants -- --only 03,17
+
+  --only           numbers or names of mutants, with commas; default: all
+  --all            do not stop at the first instrument that fails, nor keep to the tests a patch names; prints which
+                   instruments catch what
+  --jobs           mutants at a time, at least 1 (default 2)
+  --limit          seconds for one instrument, at least 1; one that takes longer has failed (default 300)
+  --skip-baseline  do not check first that the instruments pass on the tree as it is
+  --json           one object: { rows: [{ mutant, findings, seconds }] }
+  --write          write docs/testing/mutants.md; not with --only
+
+Exit code: 0 all were caught, 1 one survived, 2 it cannot be used: bad arguments, a patch that does not apply, or an
+instrument that fails without any patch.
+`;
+
+/** Arguments, or a tree, that cannot be used. */
+class UsageError extends Error {}
+
+const root = path.join(import.meta.dirname, '..');
+const folder = path.join(root, 'test/mutants');
+
+function readOptions() {
+  let values;
+  try {
+    ({ values } = parseArgs({
+      options: {
+        only: { type: 'string' },
+        all: { type: 'boolean', default: false },
+        jobs: { type: 'string', default: '2' },
+        limit: { type: 'string', default: '300' },
+        'skip-baseline': { type: 'boolean', default: false },
+        json: { type: 'boolean', default: false },
+        write: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+      },
+    }));
+  } catch (error) {
+    throw new UsageError(error.message, { cause: error });
+  }
+  if (values.write && values.only !== undefined)
+    throw new UsageError('--write needs all mutants, not --only.');
+  return {
+    ...values,
+    jobs: wholeNumber('--jobs', values.jobs),
+    limitMs: 1000 * wholeNumber('--limit', values.limit),
+  };
+}
+
+function wholeNumber(name, text) {
+  const number = Number(text);
+  if (!Number.isInteger(number) || number < 1) {
+    throw new UsageError(`${name} must be a whole number of at least 1, got "${text}".`);
+  }
+  return number;
+}
+
+function choose(mutants, only) {
+  if (only === undefined) return mutants;
+  const asked = only.split(',').map((each) => each.trim());
+  const isAsked = ({ id, name }, each) => each === id || each === name || each === `${id}-${name}`;
+  const unknown = asked.find((each) => !mutants.some((mutant) => isAsked(mutant, each)));
+  if (unknown !== undefined) throw new UsageError(`--only: there is no mutant "${unknown}".`);
+  return mutants.filter((mutant) => asked.some((each) => isAsked(mutant, each)));
+}
+
+/** Every instrument passes without a patch, or a failure of it says nothing. */
+async function checkBaseline(trees, options, say) {
+  const tree = trees.make();
+  for (const instrument of INSTRUMENTS) {
+    const { result, by, seconds } = await look(instrument, tree, { tests: [], ...options });
+    if (result === 'failed') throw new UsageError(`${instrument.name} fails without any patch: ${by}`);
+    say(
+      `without a patch: ${instrument.name} ${result === 'absent' ? 'is absent, and skipped' : `passed, ${seconds} s`}`,
+    );
+  }
+  tree.remove();
+}
+
+async function examine(mutant, trees, options) {
+  const start = Date.now();
+  const tree = trees.make(path.join(folder, mutant.file));
+  const findings = [];
+  for (const instrument of INSTRUMENTS) {
+    const tests = options.all ? [] : mutant.tests;
+    findings.push(await look(instrument, tree, { ...options, tests }));
+    if (!options.all && findings.at(-1).result === 'failed') break;
+  }
+  tree.remove();
+  return { mutant, findings, seconds: Math.round((Date.now() - start) / 1000) };
+}
+
+async function examineAll(mutants, trees, options, say) {
+  const rows = [];
+  const left = mutants.map((mutant, index) => ({ mutant, index }));
+  const work = async () => {
+    for (let next = left.shift(); next; next = left.shift()) {
+      rows[next.index] = await examine(next.mutant, trees, options);
+      say(line(rows[next.index]));
+    }
+  };
+  await Promise.all(Array.from({ length: options.jobs }, work));
+  return rows;
+}
+
+async function write(rows) {
+  const file = path.join(root, 'docs/testing/mutants.md');
+  mkdirSync(path.dirname(file), { recursive: true });
+  writeFileSync(file, await format(page(rows), { ...(await resolveConfig(file)), parser: 'markdown' }));
+}
+
+async function main() {
+  const values = readOptions();
+  if (values.help) return void process.stdout.write(HELP);
+  const mutants = choose(readPatches(folder), values.only);
+  const say = (text) => values.json || console.log(text);
+  const workers = Math.max(1, Math.floor(availableParallelism() / values.jobs));
+  const options = { ...values, workers };
+  // A background job: what it starts inherits this.
+  setPriority(10);
+  const trees = new Trees(root);
+  process.on('exit', () => trees.close());
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(130));
+  // A patch that has gone stale is said before hours are spent on the others.
+  for (const { file } of mutants) trees.make(path.join(folder, file)).remove();
+  if (!values['skip-baseline']) await checkBaseline(trees, options, say);
+  const rows = await examineAll(mutants, trees, options, say);
+  if (values.all) say(`\n${matrix(rows)}`);
+  if (values.json) console.log(JSON.stringify({ rows }, null, 2));
+  say(`\n${closingLine(rows)}`);
+  if (values.write) await write(rows);
+  process.exitCode = rows.every((row) => caughtBy(row)) ? 0 : 1;
+}
+
+try {
+  await main();
+} catch (error) {
+  if (!(error instanceof UsageError) && !(error instanceof PatchError)) throw error;
+  console.error(`mutants: ${error.message}`);
+  // At once: other mutants may be at work.
+  process.exit(2);
+}

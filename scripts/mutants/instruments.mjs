@@ -1,0 +1,97 @@
+/** What looks for a defect, cheapest first. */
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { PatchError } from './patches.mjs';
+
+/**
+ * @typedef {import('./trees.mjs').Tree} Tree
+ * @typedef {import('./instruments.d.mts').Instrument} Instrument
+ * @typedef {import('./instruments.d.mts').Finding} Finding
+ */
+
+/** Runs of the simulation. */
+const SEEDS = 150;
+
+/** @type {readonly Instrument[]} */
+export const INSTRUMENTS = [
+  { name: 'simulate', folders: [] },
+  { name: 'oracles', folders: ['test/testing/oracles'] },
+  { name: 'charts', folders: ['test/machines'] },
+  { name: 'units', folders: ['test/core', 'test/runtime'] },
+  { name: 'contract', folders: ['test/contract', 'test/reliability', 'test/hostile'] },
+];
+
+/**
+ * What an instrument has to run: its folders, or of the tests that a patch names those that lie in them. Where a
+ * patch names tests and none lies there, nothing.
+ *
+ * @param {Instrument} instrument
+ * @param {readonly string[]} tests
+ */
+export function testsFor({ folders }, tests) {
+  if (tests.length === 0) return [...folders];
+  return tests.filter((test) => folders.some((folder) => test === folder || test.startsWith(`${folder}/`)));
+}
+
+/**
+ * @param {Instrument} instrument
+ * @param {Tree} tree
+ * @param {{ tests: readonly string[], limitMs: number, workers: number }} options
+ * @returns {Promise<Finding>}
+ */
+export async function look(instrument, tree, options) {
+  const start = Date.now();
+  const found =
+    instrument.name === 'simulate'
+      ? await simulate(tree, options)
+      : await runTests(testsFor(instrument, options.tests), tree, options);
+  return { instrument: instrument.name, seconds: Math.round((Date.now() - start) / 1000), ...found };
+}
+
+async function simulate(tree, { limitMs }) {
+  const built = await tree.run(['node_modules/tsup/dist/cli-default.js', '--no-dts', '--silent'], limitMs);
+  if (built.code !== 0) throw new PatchError(`The js build fails:\n${built.output}`);
+  const { code, output } = await tree.run(['dist/cli.js', 'simulate', '--seeds', String(SEEDS)], limitMs);
+  // 2: the command cannot be used.
+  if (code === 2) return { result: 'absent' };
+  if (code === 0) return { result: 'passed' };
+  return { result: 'failed', by: code === null ? tooLong(limitMs) : brokenRule(output) };
+}
+
+/** The line of its report that says most. */
+function brokenRule(output) {
+  const lines = output.split('\n').filter((line) => line.trim() !== '');
+  return (lines.find((line) => /\b(rule|broken|violated)\b/i.test(line)) ?? lines[0] ?? 'it failed').trim();
+}
+
+async function runTests(tests, tree, { limitMs, workers }) {
+  if (tests.length === 0) return { result: 'not run' };
+  const present = tests.filter((test) => existsSync(path.join(tree.folder, test)));
+  if (present.length === 0) return { result: 'absent' };
+  const report = path.join(tree.folder, 'vitest-report.json');
+  const args = ['run', ...present, '--typecheck.enabled=false', '--bail=1', '--cache=false'];
+  args.push(`--maxWorkers=${workers}`, '--reporter=json', `--outputFile=${report}`);
+  const { code, output } = await tree.run(['node_modules/vitest/vitest.mjs', ...args], limitMs);
+  if (code === 0) return { result: 'passed' };
+  return {
+    result: 'failed',
+    by: code === null ? tooLong(limitMs) : firstFailure(report, tree.folder, output),
+  };
+}
+
+function tooLong(limitMs) {
+  return `it did not end within ${limitMs / 1000} s`;
+}
+
+/** The first test that failed, or what kept the tests from being run. */
+function firstFailure(report, folder, output) {
+  const files = existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')).testResults : [];
+  for (const { name, assertionResults } of files) {
+    const failed = assertionResults.find(({ status }) => status === 'failed');
+    if (failed) return `${path.relative(folder, name)}: ${failed.title}`;
+  }
+  const broken = files.find(({ status }) => status === 'failed');
+  if (broken) return `${path.relative(folder, broken.name)}: ${broken.message.split('\n')[0]}`;
+  const unhandled = output.split('\n').find((line) => /Unhandled|Error:/.test(line));
+  return (unhandled ?? 'vitest failed').trim();
+}
