@@ -15,13 +15,14 @@ ${INSTRUMENTS.map(({ name }) => name).join(', ')}. The first that fails has caug
   npm run mutants -- --only 03,17
 
   --only           numbers or names of mutants, with commas; default: all
+  --instruments    the only ones to use, with commas; default: all
   --all            do not stop at the first instrument that fails, nor keep to the tests a patch names; prints which
                    instruments catch what
   --jobs           mutants at a time, at least 1 (default 2)
-  --limit          seconds for one instrument, at least 1; one that takes longer has failed (default 300)
+  --limit          seconds for one instrument, at least 1; one that takes longer has failed (default 600)
   --skip-baseline  do not check first that the instruments pass on the tree as it is
   --json           one object: { rows: [{ mutant, findings, seconds }] }
-  --write          write docs/testing/mutants.md; not with --only
+  --write          write docs/testing/mutants.md; not with --only or --instruments
 
 Exit code: 0 all were caught, 1 one survived, 2 it cannot be used: bad arguments, a patch that does not apply, or an
 instrument that fails without any patch.
@@ -39,9 +40,10 @@ function readOptions() {
     ({ values } = parseArgs({
       options: {
         only: { type: 'string' },
+        instruments: { type: 'string' },
         all: { type: 'boolean', default: false },
         jobs: { type: 'string', default: '2' },
-        limit: { type: 'string', default: '300' },
+        limit: { type: 'string', default: '600' },
         'skip-baseline': { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
         write: { type: 'boolean', default: false },
@@ -68,51 +70,57 @@ function wholeNumber(name, text) {
   return number;
 }
 
-function choose(mutants, only) {
-  if (only === undefined) return mutants;
-  const asked = only.split(',').map((each) => each.trim());
-  const isAsked = ({ id, name }, each) => each === id || each === name || each === `${id}-${name}`;
-  const unknown = asked.find((each) => !mutants.some((mutant) => isAsked(mutant, each)));
-  if (unknown !== undefined) throw new UsageError(`--only: there is no mutant "${unknown}".`);
-  return mutants.filter((mutant) => asked.some((each) => isAsked(mutant, each)));
+/** Those asked for by one of their names, or all. */
+function choose(option, items, asked, namesOf) {
+  if (asked === undefined) return items;
+  const names = asked.split(',').map((name) => name.trim());
+  const unknown = names.find((name) => !items.some((item) => namesOf(item).includes(name)));
+  if (unknown !== undefined) throw new UsageError(`${option}: "${unknown}" is unknown.`);
+  return items.filter((item) => namesOf(item).some((name) => names.includes(name)));
 }
 
-/** Every instrument passes without a patch, or a failure of it says nothing. */
-async function checkBaseline(trees, options, say) {
-  const tree = trees.make();
-  for (const instrument of INSTRUMENTS) {
-    const { result, by, seconds } = await look(instrument, tree, { tests: [], ...options });
+/**
+ * Every instrument passes without a patch, or a failure of it says nothing.
+ *
+ * @returns those that exist
+ */
+async function checkBaseline(instruments, tree, options, say) {
+  const present = [];
+  for (const instrument of instruments) {
+    const { result, by, seconds } = await look(instrument, tree, { ...options, tests: [] });
     if (result === 'failed') throw new UsageError(`${instrument.name} fails without any patch: ${by}`);
+    if (result === 'passed') present.push(instrument);
     say(
-      `without a patch: ${instrument.name} ${result === 'absent' ? 'is absent, and skipped' : `passed, ${seconds} s`}`,
+      `no patch: ${instrument.name} ${result === 'absent' ? 'is absent, and skipped' : `passes, ${seconds} s`}`,
     );
   }
-  tree.remove();
+  return present;
 }
 
-async function examine(mutant, trees, options) {
+async function examine(mutant, tree, options) {
   const start = Date.now();
-  const tree = trees.make(path.join(folder, mutant.file));
   const findings = [];
-  for (const instrument of INSTRUMENTS) {
-    const tests = options.all ? [] : mutant.tests;
-    findings.push(await look(instrument, tree, { ...options, tests }));
-    if (!options.all && findings.at(-1).result === 'failed') break;
-  }
-  tree.remove();
+  await tree.patched(path.join(folder, mutant.file), async () => {
+    for (const instrument of options.instruments) {
+      const tests = options.all ? [] : mutant.tests;
+      findings.push(await look(instrument, tree, { ...options, tests }));
+      if (!options.all && findings.at(-1).result === 'failed') break;
+    }
+  });
   return { mutant, findings, seconds: Math.round((Date.now() - start) / 1000) };
 }
 
+/** One tree for each mutant at a time. */
 async function examineAll(mutants, trees, options, say) {
   const rows = [];
   const left = mutants.map((mutant, index) => ({ mutant, index }));
-  const work = async () => {
+  const work = async (tree) => {
     for (let next = left.shift(); next; next = left.shift()) {
-      rows[next.index] = await examine(next.mutant, trees, options);
+      rows[next.index] = await examine(next.mutant, tree, options);
       say(line(rows[next.index]));
     }
   };
-  await Promise.all(Array.from({ length: options.jobs }, work));
+  await Promise.all(trees.map(work));
   return rows;
 }
 
@@ -125,19 +133,26 @@ async function write(rows) {
 async function main() {
   const values = readOptions();
   if (values.help) return void process.stdout.write(HELP);
-  const mutants = choose(readPatches(folder), values.only);
+  const mutants = choose('--only', readPatches(folder), values.only, ({ id, name }) => [
+    id,
+    name,
+    `${id}-${name}`,
+  ]);
+  const asked = choose('--instruments', INSTRUMENTS, values.instruments, ({ name }) => [name]);
   const say = (text) => values.json || console.log(text);
   const workers = Math.max(1, Math.floor(availableParallelism() / values.jobs));
-  const options = { ...values, workers };
   // A background job: what it starts inherits this.
   setPriority(10);
   const trees = new Trees(root);
   process.on('exit', () => trees.close());
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(130));
-  // A patch that has gone stale is said before hours are spent on the others.
-  for (const { file } of mutants) trees.make(path.join(folder, file)).remove();
-  if (!values['skip-baseline']) await checkBaseline(trees, options, say);
-  const rows = await examineAll(mutants, trees, options, say);
+  trees.check(mutants.map(({ file }) => path.join(folder, file)));
+  const copies = Array.from({ length: Math.min(values.jobs, mutants.length) }, () => trees.make());
+  const instruments = values['skip-baseline']
+    ? asked
+    : await checkBaseline(asked, copies[0], { ...values, workers }, say);
+  const options = { ...values, workers, instruments };
+  const rows = await examineAll(mutants, copies, options, say);
   if (values.all) say(`\n${matrix(rows)}`);
   if (values.json) console.log(JSON.stringify({ rows }, null, 2));
   say(`\n${closingLine(rows)}`);

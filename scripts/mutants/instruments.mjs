@@ -1,5 +1,5 @@
 /** What looks for a defect, cheapest first. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { PatchError } from './patches.mjs';
 
@@ -69,7 +69,11 @@ async function runTests(tests, tree, { limitMs, workers }) {
   const present = tests.filter((test) => existsSync(path.join(tree.folder, test)));
   if (present.length === 0) return { result: 'absent' };
   const report = path.join(tree.folder, 'vitest-report.json');
+  // That of the mutant before.
+  rmSync(report, { force: true });
   const args = ['run', ...present, '--typecheck.enabled=false', '--bail=1', '--cache=false'];
+  // A busy machine is no defect.
+  args.push('--testTimeout=60000');
   args.push(`--maxWorkers=${workers}`, '--reporter=json', `--outputFile=${report}`);
   const { code, output } = await tree.run(['node_modules/vitest/vitest.mjs', ...args], limitMs);
   if (code === 0) return { result: 'passed' };

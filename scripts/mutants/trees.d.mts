@@ -6,5 +6,6 @@ export interface Tree {
     args: readonly string[],
     limitMs: number,
   ): Promise<{ readonly code: number | null; readonly output: string }>;
-  remove(): void;
+  /** Puts a patch on while `look` runs. */
+  patched<T>(patch: string, look: () => Promise<T>): Promise<T>;
 }

@@ -1,4 +1,4 @@
-/** Copies of the working tree, each with one patch applied. They are removed whatever ends the process. */
+/** Copies of the working tree to put patches on. They are removed whatever ends the process. */
 import { execFileSync, spawn } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,6 +7,8 @@ import { PatchError } from './patches.mjs';
 
 /** @typedef {import('./trees.d.mts').Tree} Tree */
 
+const IS_NEEDED = /^(src|test)\/|^[^/]+\.(json|ts)$/;
+
 export class Trees {
   #root;
   #base = mkdtempSync(path.join(tmpdir(), 'troupe-mutants-'));
@@ -14,20 +16,26 @@ export class Trees {
   #children = new Set();
   #made = 0;
 
-  /** @param {string} root the working tree; what git does not ignore is copied, changes not committed included */
+  /** @param {string} root the working tree; its sources, tests and settings are copied, changes not committed included */
   constructor(root) {
     this.#root = root;
     const list = ['ls-files', '-z', '--cached', '--others', '--exclude-standard', '--deduplicate'];
     const removed = new Set(this.#git(['ls-files', '-z', '--deleted']));
-    this.#files = this.#git(list).filter((file) => !removed.has(file));
+    this.#files = this.#git(list).filter((file) => IS_NEEDED.test(file) && !removed.has(file));
   }
 
   /**
-   * @param {string} [patch] a file; none: the tree as it is
-   * @returns {Tree}
-   * @throws {PatchError} for a patch that does not apply
+   * Which patch does not apply is said before hours are spent on the others.
+   *
+   * @param {readonly string[]} patches
+   * @throws {PatchError}
    */
-  make(patch) {
+  check(patches) {
+    for (const patch of patches) gitApply(this.#root, ['--check', patch]);
+  }
+
+  /** @returns {Tree} */
+  make() {
     const folder = path.join(this.#base, String(++this.#made));
     for (const file of this.#files) {
       const target = path.join(folder, file);
@@ -35,11 +43,17 @@ export class Trees {
       copyFileSync(path.join(this.#root, file), target);
     }
     symlinkSync(path.join(this.#root, 'node_modules'), path.join(folder, 'node_modules'), 'dir');
-    if (patch !== undefined) apply(folder, patch);
     return {
       folder,
       run: (args, limitMs) => this.#run(folder, args, limitMs),
-      remove: () => rmSync(folder, { recursive: true, force: true }),
+      async patched(patch, look) {
+        gitApply(folder, [patch]);
+        try {
+          return await look();
+        } finally {
+          gitApply(folder, ['--reverse', patch]);
+        }
+      },
     };
   }
 
@@ -79,13 +93,12 @@ export class Trees {
   }
 }
 
-function apply(folder, patch) {
+function gitApply(folder, args) {
   try {
-    execFileSync('git', ['apply', patch], { cwd: folder, encoding: 'utf8', stdio: 'pipe' });
+    execFileSync('git', ['apply', ...args], { cwd: folder, encoding: 'utf8', stdio: 'pipe' });
   } catch (error) {
-    throw new PatchError(`${path.basename(patch)} does not apply any more:\n${error.stderr}`, {
-      cause: error,
-    });
+    const patch = path.basename(args.at(-1));
+    throw new PatchError(`${patch} does not apply any more:\n${error.stderr}`, { cause: error });
   }
 }
 
