@@ -18,10 +18,21 @@ export interface Finding {
 
 export const INSTRUMENTS: readonly Instrument[];
 
-export function testsFor(instrument: Instrument, tests: readonly string[]): string[];
+/** Which tests are asked for. */
+export interface AskedTests {
+  /** Those that are enough; empty: all. */
+  readonly tests: readonly string[];
+  /** All instruments, also those in which none of `tests` lies. */
+  readonly all: boolean;
+}
 
-export function look(
-  instrument: Instrument,
-  tree: Tree,
-  options: { readonly tests: readonly string[]; readonly limitMs: number; readonly workers: number },
-): Promise<Finding>;
+export interface LookOptions extends AskedTests {
+  /** One instrument that takes longer has failed. */
+  readonly limitMs: number;
+  /** Processes of vitest. */
+  readonly workers: number;
+}
+
+export function testsFor(instrument: Instrument, asked: AskedTests): string[];
+
+export function look(instrument: Instrument, tree: Tree, options: LookOptions): Promise<Finding>;

@@ -22,21 +22,23 @@ export const INSTRUMENTS = [
 ];
 
 /**
- * What an instrument has to run: its folders, or of the tests that a patch names those that lie in them. Where a
- * patch names tests and none lies there, nothing.
+ * What an instrument has to run: of the tests that a patch names those that lie in its folders. Where the patch names
+ * tests and none lies there, nothing; where it names none, or all instruments are asked, its folders.
  *
  * @param {Instrument} instrument
- * @param {readonly string[]} tests
+ * @param {{ tests: readonly string[], all: boolean }} asked
  */
-export function testsFor({ folders }, tests) {
-  if (tests.length === 0) return [...folders];
-  return tests.filter((test) => folders.some((folder) => test === folder || test.startsWith(`${folder}/`)));
+export function testsFor({ folders }, { tests, all }) {
+  const own = tests.filter((test) =>
+    folders.some((folder) => test === folder || test.startsWith(`${folder}/`)),
+  );
+  return own.length === 0 && (all || tests.length === 0) ? [...folders] : own;
 }
 
 /**
  * @param {Instrument} instrument
  * @param {Tree} tree
- * @param {{ tests: readonly string[], limitMs: number, workers: number }} options
+ * @param {import('./instruments.d.mts').LookOptions} options
  * @returns {Promise<Finding>}
  */
 export async function look(instrument, tree, options) {
@@ -44,7 +46,7 @@ export async function look(instrument, tree, options) {
   const found =
     instrument.name === 'simulate'
       ? await simulate(tree, options)
-      : await runTests(testsFor(instrument, options.tests), tree, options);
+      : await runTests(testsFor(instrument, options), tree, options);
   return { instrument: instrument.name, seconds: Math.round((Date.now() - start) / 1000), ...found };
 }
 

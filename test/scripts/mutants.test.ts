@@ -38,7 +38,7 @@ describe('the patches of test/mutants', () => {
     for (const test of tests) {
       expect(existsSync(path.join(root, test)), test).toBe(true);
       expect(
-        INSTRUMENTS.some((instrument) => testsFor(instrument, [test]).length === 1),
+        INSTRUMENTS.some((instrument) => testsFor(instrument, { tests: [test], all: false }).length === 1),
         test,
       ).toBe(true);
     }
@@ -83,9 +83,10 @@ describe('parsePatch', () => {
 
 describe('testsFor', () => {
   const instrument = { name: 'units', folders: ['test/core', 'test/runtime'] };
+  const of = (tests: string[], all = false) => testsFor(instrument, { tests, all });
 
   it('is all folders where a patch names no tests', () => {
-    expect(testsFor(instrument, [])).toEqual(['test/core', 'test/runtime']);
+    expect(of([])).toEqual(['test/core', 'test/runtime']);
   });
 
   it('is what a patch names inside the folders, and nothing else', () => {
@@ -95,8 +96,13 @@ describe('testsFor', () => {
       'test/machines/c.test.ts',
       'test/runtime',
     ];
-    expect(testsFor(instrument, named)).toEqual(['test/core/a.test.ts', 'test/runtime']);
-    expect(testsFor(instrument, ['test/machines/c.test.ts'])).toEqual([]);
+    expect(of(named)).toEqual(['test/core/a.test.ts', 'test/runtime']);
+    expect(of(named, true)).toEqual(['test/core/a.test.ts', 'test/runtime']);
+    expect(of(['test/machines/c.test.ts'])).toEqual([]);
+  });
+
+  it('is all folders where all instruments are asked, and a patch names tests of others', () => {
+    expect(of(['test/machines/c.test.ts'], true)).toEqual(['test/core', 'test/runtime']);
   });
 });
 
