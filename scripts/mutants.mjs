@@ -9,15 +9,16 @@ import { PatchError, readPatches } from './mutants/patches.mjs';
 import { caughtBy, closingLine, line, matrix, page } from './mutants/report.mjs';
 import { Trees } from './mutants/trees.mjs';
 
-const HELP = `Applies each patch of test/mutants to a copy of the tree, and runs the instruments on it, cheapest first:
-${INSTRUMENTS.map(({ name }) => name).join(', ')}. The first that fails has caught it.
+const HELP = `Applies each patch of test/mutants to a copy of the tree, and runs the instruments that ought to see the defect,
+cheapest first: of ${INSTRUMENTS.map(({ name }) => name).join(', ')} those it names under "Seen by". The first that
+fails has caught it.
 
   npm run mutants -- --only 03,17
 
   --only           numbers or names of mutants, with commas; default: all
   --instruments    the only ones to use, with commas; default: all
-  --all            do not stop at the first that fails; prints which instruments catch what. Where a patch names no
-                   test of an instrument, all of it is run: with \`contract\` that takes hours
+  --all            every instrument, and do not stop at the first that fails; prints which catch what. Where a patch
+                   names no tests of one, all of it is run: with \`contract\` that takes hours
   --jobs           mutants at a time, at least 1 (default 2)
   --limit          seconds for one instrument, at least 1; one that takes longer has failed (default 600)
   --skip-baseline  do not check first that the instruments pass on the tree as it is
@@ -101,7 +102,8 @@ async function examine(mutant, tree, options) {
   const start = Date.now();
   const findings = [];
   await tree.patched(path.join(folder, mutant.file), async () => {
-    for (const instrument of options.instruments) {
+    const asked = options.instruments.filter(({ name }) => options.all || mutant.seenBy.includes(name));
+    for (const instrument of asked) {
       findings.push(await look(instrument, tree, { ...options, tests: mutant.tests }));
       if (!options.all && findings.at(-1).result === 'failed') break;
     }

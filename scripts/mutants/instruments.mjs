@@ -1,6 +1,7 @@
 /** What looks for a defect, cheapest first. */
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
+import { brokenRule, firstFailure } from './failures.mjs';
 import { PatchError } from './patches.mjs';
 
 /**
@@ -22,17 +23,16 @@ export const INSTRUMENTS = [
 ];
 
 /**
- * What an instrument has to run: of the tests that a patch names those that lie in its folders. Where the patch names
- * tests and none lies there, nothing; where it names none, or all instruments are asked, its folders.
+ * What an instrument has to run: of the tests that a patch names those that lie in its folders, else these folders.
  *
  * @param {Instrument} instrument
- * @param {{ tests: readonly string[], all: boolean }} asked
+ * @param {readonly string[]} tests
  */
-export function testsFor({ folders }, { tests, all }) {
+export function testsFor({ folders }, tests) {
   const own = tests.filter((test) =>
     folders.some((folder) => test === folder || test.startsWith(`${folder}/`)),
   );
-  return own.length === 0 && (all || tests.length === 0) ? [...folders] : own;
+  return own.length === 0 ? [...folders] : own;
 }
 
 /**
@@ -46,7 +46,7 @@ export async function look(instrument, tree, options) {
   const found =
     instrument.name === 'simulate'
       ? await simulate(tree, options)
-      : await runTests(testsFor(instrument, options), tree, options);
+      : await runTests(testsFor(instrument, options.tests), tree, options);
   return { instrument: instrument.name, seconds: Math.round((Date.now() - start) / 1000), ...found };
 }
 
@@ -60,14 +60,7 @@ async function simulate(tree, { limitMs }) {
   return { result: 'failed', by: code === null ? tooLong(limitMs) : brokenRule(output) };
 }
 
-/** The line of its report that says most. */
-function brokenRule(output) {
-  const lines = output.split('\n').filter((line) => line.trim() !== '');
-  return (lines.find((line) => /\b(rule|broken|violated)\b/i.test(line)) ?? lines[0] ?? 'it failed').trim();
-}
-
 async function runTests(tests, tree, { limitMs, workers }) {
-  if (tests.length === 0) return { result: 'not run' };
   const present = tests.filter((test) => existsSync(path.join(tree.folder, test)));
   if (present.length === 0) return { result: 'absent' };
   const report = path.join(tree.folder, 'vitest-report.json');
@@ -81,7 +74,7 @@ async function runTests(tests, tree, { limitMs, workers }) {
   if (code === 0) return { result: 'passed' };
   return {
     result: 'failed',
-    by: code === null ? tooLong(limitMs) : firstFailure(report, tree.folder, output),
+    by: code === null ? tooLong(limitMs) : firstFailure(readReport(report), tree.folder, output),
   };
 }
 
@@ -89,15 +82,6 @@ function tooLong(limitMs) {
   return `it did not end within ${limitMs / 1000} s`;
 }
 
-/** The first test that failed, or what kept the tests from being run. */
-function firstFailure(report, folder, output) {
-  const files = existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')).testResults : [];
-  for (const { name, assertionResults } of files) {
-    const failed = assertionResults.find(({ status }) => status === 'failed');
-    if (failed) return `${path.relative(folder, name)}: ${failed.title}`;
-  }
-  const broken = files.find(({ status }) => status === 'failed');
-  if (broken) return `${path.relative(folder, broken.name)}: ${broken.message.split('\n')[0]}`;
-  const unhandled = output.split('\n').find((line) => /Unhandled|Error:/.test(line));
-  return (unhandled ?? 'vitest failed').trim();
+function readReport(file) {
+  return existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')).testResults : [];
 }

@@ -39,7 +39,7 @@ export function matrix(rows) {
   return [head, ...body].join('\n');
 }
 
-const MARKS = { failed: 'x', passed: '.', absent: '-', 'not run': ' ' };
+const MARKS = { failed: 'x', passed: '.', absent: '-' };
 
 /**
  * The page of the docs, before prettier.

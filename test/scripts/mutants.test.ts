@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { INSTRUMENTS, testsFor, type Finding } from '../../scripts/mutants/instruments.mjs';
+import { brokenRule, firstFailure, type TestFile } from '../../scripts/mutants/failures.mjs';
 import { parsePatch, PatchError, readPatches } from '../../scripts/mutants/patches.mjs';
 import { closingLine, line, matrix, page, type Row } from '../../scripts/mutants/report.mjs';
 
@@ -32,15 +33,15 @@ describe('the patches of test/mutants', () => {
     for (const touched of touches) expect(touched).toMatch(/^src\/(core|machines|runtime|actors)\//);
   });
 
-  it.each(mutants)('$file names instruments and tests that exist', ({ seenBy, tests }) => {
-    const names = INSTRUMENTS.map(({ name }) => name);
-    for (const seer of seenBy) expect(names).toContain(seer);
+  it.each(mutants)('$file names instruments, and tests of theirs that exist', ({ seenBy, tests }) => {
+    const named = INSTRUMENTS.filter(({ name }) => seenBy.includes(name));
+    expect(named.map(({ name }) => name)).toEqual(seenBy);
     for (const test of tests) {
       expect(existsSync(path.join(root, test)), test).toBe(true);
       expect(
-        INSTRUMENTS.some((instrument) => testsFor(instrument, { tests: [test], all: false }).length === 1),
+        named.map((instrument) => testsFor(instrument, [test])),
         test,
-      ).toBe(true);
+      ).toContainEqual([test]);
     }
   });
 
@@ -83,11 +84,6 @@ describe('parsePatch', () => {
 
 describe('testsFor', () => {
   const instrument = { name: 'units', folders: ['test/core', 'test/runtime'] };
-  const of = (tests: string[], all = false) => testsFor(instrument, { tests, all });
-
-  it('is all folders where a patch names no tests', () => {
-    expect(of([])).toEqual(['test/core', 'test/runtime']);
-  });
 
   it('is what a patch names inside the folders, and nothing else', () => {
     const named = [
@@ -96,13 +92,43 @@ describe('testsFor', () => {
       'test/machines/c.test.ts',
       'test/runtime',
     ];
-    expect(of(named)).toEqual(['test/core/a.test.ts', 'test/runtime']);
-    expect(of(named, true)).toEqual(['test/core/a.test.ts', 'test/runtime']);
-    expect(of(['test/machines/c.test.ts'])).toEqual([]);
+    expect(testsFor(instrument, named)).toEqual(['test/core/a.test.ts', 'test/runtime']);
   });
 
-  it('is all folders where all instruments are asked, and a patch names tests of others', () => {
-    expect(of(['test/machines/c.test.ts'], true)).toEqual(['test/core', 'test/runtime']);
+  it('is all folders where a patch names nothing inside them', () => {
+    expect(testsFor(instrument, [])).toEqual(['test/core', 'test/runtime']);
+    expect(testsFor(instrument, ['test/machines/c.test.ts'])).toEqual(['test/core', 'test/runtime']);
+  });
+});
+
+describe('what failed first', () => {
+  const file = (name: string, status: string, tests: TestFile['assertionResults'] = []): TestFile => ({
+    name: `/tree/test/${name}`,
+    status,
+    message: status === 'failed' ? 'Cannot find module x\nat y' : '',
+    assertionResults: tests,
+  });
+  const test = (title: string, status: string) => ({ title, status, ancestorTitles: ['a bundle'] });
+
+  it('is a test, with where it stands', () => {
+    const files = [
+      file('a.test.ts', 'passed', [test('votes', 'passed')]),
+      file('b.test.ts', 'failed', [test('ends', 'passed'), test('stops', 'failed'), test('pays', 'failed')]),
+    ];
+    expect(firstFailure(files, '/tree', '')).toBe('test/b.test.ts > a bundle > stops');
+  });
+
+  it('is a file that cannot be run, else what nobody has handled', () => {
+    expect(firstFailure([file('a.test.ts', 'failed')], '/tree', '')).toBe(
+      'test/a.test.ts: Cannot find module x',
+    );
+    expect(firstFailure([file('a.test.ts', 'passed')], '/tree', 'so\n  Error: late\n')).toBe('Error: late');
+    expect(firstFailure([], '/tree', '')).toBe('vitest failed');
+  });
+
+  it('is the line of a simulation that names the rule', () => {
+    expect(brokenRule('seed 7\n  broken: one terminal event\n')).toBe('broken: one terminal event');
+    expect(brokenRule('\nseed 7 failed\n')).toBe('seed 7 failed');
   });
 });
 
