@@ -4,7 +4,7 @@ import { availableParallelism, setPriority } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { format, resolveConfig } from 'prettier';
-import { INSTRUMENTS, look } from './mutants/instruments.mjs';
+import { INSTRUMENTS, look, testsFor } from './mutants/instruments.mjs';
 import { PatchError, readPatches } from './mutants/patches.mjs';
 import { caughtBy, closingLine, line, matrix, page } from './mutants/report.mjs';
 import { Trees } from './mutants/trees.mjs';
@@ -21,7 +21,7 @@ fails has caught it.
                    names no tests of one, all of it is run: with \`contract\` that takes hours
   --jobs           mutants at a time, at least 1 (default 2)
   --limit          seconds for one instrument, at least 1; one that takes longer has failed (default 600)
-  --skip-baseline  do not check first that the instruments pass on the tree as it is
+  --skip-baseline  do not check first that what is run passes on the tree as it is
   --json           one object: { rows: [{ mutant, findings, seconds }] }
   --write          write docs/testing/mutants.md; not with --only or --instruments
 
@@ -81,14 +81,17 @@ function choose(option, items, asked, namesOf) {
 }
 
 /**
- * Every instrument passes without a patch, or a failure of it says nothing.
+ * What will be run passes without a patch, or a failure of it says nothing.
  *
- * @returns those that exist
+ * @returns the instruments that exist
  */
-async function checkBaseline(instruments, tree, options, say) {
+async function checkBaseline(instruments, mutants, tree, options, say) {
   const present = [];
   for (const instrument of instruments) {
-    const { result, by, seconds } = await look(instrument, tree, { ...options, tests: [] });
+    const asking = mutants.filter((mutant) => options.all || mutant.seenBy.includes(instrument.name));
+    if (asking.length === 0) continue;
+    const tests = [...new Set(asking.flatMap((mutant) => testsFor(instrument, mutant.tests)))];
+    const { result, by, seconds } = await look(instrument, tree, { ...options, tests });
     if (result === 'failed') throw new UsageError(`${instrument.name} fails without any patch: ${by}`);
     if (result === 'passed') present.push(instrument);
     say(
@@ -149,9 +152,11 @@ async function main() {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(130));
   trees.check(mutants.map(({ file }) => path.join(folder, file)));
   const copies = Array.from({ length: Math.min(values.jobs, mutants.length) }, () => trees.make());
+  // Many tests at once, alone on the machine.
+  const whole = { ...values, workers: availableParallelism(), limitMs: 6 * values.limitMs };
   const instruments = values['skip-baseline']
     ? asked
-    : await checkBaseline(asked, copies[0], { ...values, workers }, say);
+    : await checkBaseline(asked, mutants, copies[0], whole, say);
   const options = { ...values, workers, instruments };
   const rows = await examineAll(mutants, copies, options, say);
   if (values.all) say(`\n${matrix(rows)}`);
