@@ -49,7 +49,8 @@ export class Participant {
   private readonly early: RunEventBody[] = [];
   /** Warnings about this caller's own callbacks; the execution's are in its record. */
   readonly warnings: string[] = [];
-  private isEnding = false;
+  /** Its terminal event is being told, or was. */
+  isEnding = false;
   private hasFaultyObserver = false;
   private seq = 0;
   private resolve!: (output: OrchestrationOutput) => void;
@@ -110,7 +111,6 @@ export class Participant {
     terminal: RunEventBody | undefined,
     settle: { output: OrchestrationOutput } | { error: unknown },
   ): void {
-    if (this.isEnded || this.isEnding) return;
     this.isEnding = true;
     if (terminal) {
       this.emit({ type: 'run_started', toolName: null, strategy: null, plan: [] });

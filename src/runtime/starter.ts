@@ -272,7 +272,8 @@ export class Starter {
     terminal: Parameters<Participant['end']>[0],
     settle: { output: OrchestrationOutput } | { error: unknown },
   ): void {
-    if (participant.isEnded) return;
+    // An observer may cancel at the terminal event.
+    if (participant.isEnding) return;
     if (participant.deadline) this.host.timers.clear(participant.deadline);
     participant.onEnd?.();
     if (!participant.isNested && this.active.has(participant)) this.outermost -= 1;
