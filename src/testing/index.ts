@@ -18,26 +18,6 @@ export {
   rateLimited,
   slow,
   throws,
-  type ScriptedCall,
-  type ScriptedOptions,
-  type ScriptStep,
-} from './scripted-tool.js';
-export { storeContract, type MakeStore } from './store-contract.js';
-
-export {
-  failurePaths,
-  type FailurePath,
-  type FailurePathOptions,
-  type PathCover,
-  type PathKind,
-  type PathStep,
-  type Trouble,
-} from './paths/failure-paths.js';
-export { coverage, type PathCoverage, type WalkablePath, type Walked } from './paths/coverage.js';
-export type { FailureKind, KindOf } from './paths/kinds.js';
-export type { ToldStep } from './paths/profile.js';
-export { PathDivergence, runPath, type PathHarness, type PathRun } from './run-path/run-path.js';
-export type { Backend } from './run-path/backend.js';
   timesOut,
 } from './script-steps.js';
 export { ScriptedTool, scriptedTool } from './scripted-tool.js';
@@ -91,3 +71,18 @@ export {
   type BundleOracleOptions,
   type BundleOracleReplicate,
 } from './oracles/bundle.js';
+
+export {
+  failurePaths,
+  type FailurePath,
+  type FailurePathOptions,
+  type PathCover,
+  type PathKind,
+  type PathStep,
+  type Trouble,
+} from './paths/failure-paths.js';
+export { coverage, type PathCoverage, type WalkablePath, type Walked } from './paths/coverage.js';
+export type { FailureKind, KindOf } from './paths/kinds.js';
+export type { ToldStep } from './paths/profile.js';
+export { PathDivergence, runPath, type PathHarness, type PathRun } from './run-path/run-path.js';
+export type { Backend } from './run-path/backend.js';
