@@ -1,4 +1,3 @@
-import { getShortestPaths } from '@xstate/graph';
 import { isDeepStrictEqual } from 'node:util';
 import {
   createActor,
@@ -6,13 +5,15 @@ import {
   transition,
   type AnyMachineSnapshot,
   type AnyStateMachine,
-  type AnyStateNode,
   type AnyTransitionDefinition,
   type EventFromLogic,
+  type EventObject,
   type InputFrom,
   type InspectionEvent,
   type SnapshotFrom,
 } from 'xstate';
+import { transitionsOf } from '../../src/testing/paths/coverage.js';
+import { Graph, withoutBeginnings } from '../../src/testing/paths/graph.js';
 
 /** An action a chart asked for. */
 export interface Asked {
@@ -32,31 +33,13 @@ export interface Walk<M extends AnyStateMachine> {
   readonly end: SnapshotFrom<M>;
 }
 
-/** Every transition of a chart with a name to print: each guarded candidate, the root's and nested ones too. */
-export function edgesOf(machine: AnyStateMachine): Map<AnyTransitionDefinition, string> {
-  const edges = new Map<AnyTransitionDefinition, string>();
-  const visit = (node: AnyStateNode) => {
-    const candidates = [...node.transitions.values(), node.always ?? []];
-    for (const list of candidates) list.forEach((edge, index) => edges.set(edge, nameOf(node, edge, index)));
-    Object.values(node.states).forEach(visit);
-  };
-  visit(machine.root);
-  return edges;
-}
-
-function nameOf(node: AnyStateNode, edge: AnyTransitionDefinition, index: number): string {
-  const guard = edge.guard === undefined ? '' : ` [${typeof edge.guard === 'string' ? edge.guard : '?'}]`;
-  const target = edge.target?.map(({ id }) => id).join(', ') ?? '(stays)';
-  return `${node.id} -- ${edge.eventType || 'always'} #${index}${guard} -> ${target}`;
-}
-
 /** Which transitions of a chart were taken by real actors. */
 export class Coverage {
   private readonly edges: Map<AnyTransitionDefinition, string>;
   private readonly taken = new Set<AnyTransitionDefinition>();
 
   constructor(machine: AnyStateMachine) {
-    this.edges = edgesOf(machine);
+    this.edges = transitionsOf(machine);
   }
 
   readonly inspect = (event: InspectionEvent): void => {
@@ -186,36 +169,19 @@ export interface Exploration<M extends AnyStateMachine> {
   readonly key: (snapshot: SnapshotFrom<M>) => unknown;
 }
 
-/** Event sequences that take every (state, event, next state) once, none of them the beginning of another. */
+/** Event sequences that take every (state, event) once, none of them the beginning of another. */
 export function explore<M extends AnyStateMachine>(
   machine: M,
   { input, events, key }: Exploration<M>,
-): EventFromLogic<M>[][] {
-  const names = new WeakMap<object, string>();
-  const nameOfState = (snapshot: AnyMachineSnapshot) => {
-    const name = names.get(snapshot) ?? JSON.stringify(key(snapshot as SnapshotFrom<M>));
-    names.set(snapshot, name);
-    return name;
-  };
-  const paths = getShortestPaths(machine as AnyStateMachine, {
+): (readonly EventFromLogic<M>[])[] {
+  const graph = new Graph(machine, {
     input,
-    events: (snapshot) => (snapshot.status === 'active' ? events(snapshot as SnapshotFrom<M>) : []),
-    serializeState: (snapshot, event, before) =>
-      [before ? nameOfState(before) : '', JSON.stringify(event), nameOfState(snapshot)].join(),
+    events: (snapshot) => events(snapshot as SnapshotFrom<M>) as readonly EventObject[],
+    key: (snapshot) => key(snapshot as SnapshotFrom<M>),
+    isCalm: () => true,
     limit: 200_000,
   });
-  const sequences = paths.map(({ steps }) => steps.slice(1).map(({ event }) => event as EventFromLogic<M>));
-  return withoutPrefixes(sequences);
-}
-
-function withoutPrefixes<E>(sequences: E[][]): E[][] {
-  const text = (sequence: E[]) => sequence.map((event) => JSON.stringify(event));
-  const begun = new Set<string>();
-  for (const sequence of sequences) {
-    const parts = text(sequence);
-    for (let length = 0; length < parts.length; length++) begun.add(parts.slice(0, length).join());
-  }
-  return sequences.filter((sequence) => !begun.has(text(sequence).join()));
+  return withoutBeginnings(graph.steps()) as (readonly EventFromLogic<M>[])[];
 }
 
 /** Whether a value is unchanged by a trip through JSON text. */

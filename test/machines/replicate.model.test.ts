@@ -1,7 +1,7 @@
 import { getNextSnapshot, transition } from 'xstate';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { replicateMachine, type ReplicateChartEvent } from '../../src/machines/index.js';
-import { failed, succeeded } from './attempt.walks.js';
+import { failed, succeeded } from '../../src/testing/paths/attempt-events.js';
 import { Coverage, isPlainJson, type Asked, Walks, type Walk, type WalkStep } from './coverage.js';
 import {
   ENDINGS,

@@ -5,7 +5,8 @@ import {
   type ReplicateContext,
   type ReplicateInput,
 } from '../../src/machines/index.js';
-import { attemptEventsIn, candidate, failure, landings, overdue, T0 } from './attempt.walks.js';
+import { candidate, failure, overdue, T0 } from '../../src/testing/paths/attempt-events.js';
+import { attemptEventsIn, landings } from './attempt.walks.js';
 import { explore } from './coverage.js';
 
 /** What can happen to a replicate, for the tests of its chart. */

@@ -1,6 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { runMachine, type RunChartEvent, type RunInput } from '../../src/machines/index.js';
-import { answeredInPart, candidate, failed, FATAL, granted, refused } from './attempt.walks.js';
+import {
+  answeredInPart,
+  candidate,
+  failed,
+  FATAL,
+  granted,
+  refused,
+} from '../../src/testing/paths/attempt-events.js';
 import { walk } from './coverage.js';
 import { bundleEnded, noReplicateAnswered, runInput, shownInPart } from './run.walks.js';
 

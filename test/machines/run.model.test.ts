@@ -1,7 +1,7 @@
 import { getNextSnapshot, transition } from 'xstate';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { runMachine, type RunChartEvent, type RunContext } from '../../src/machines/index.js';
-import { failed } from './attempt.walks.js';
+import { failed } from '../../src/testing/paths/attempt-events.js';
 import { Coverage, isPlainJson, Walks, type Walk, type WalkStep } from './coverage.js';
 import { bundleEnded, eventsIn, keyOf, noReplicateAnswered, runWalkPlans, shownInPart } from './run.walks.js';
 

@@ -13,7 +13,7 @@ import {
   succeeded,
   T0,
   waiting,
-} from './attempt.walks.js';
+} from '../../src/testing/paths/attempt-events.js';
 import { walk } from './coverage.js';
 import { runInput } from './run.walks.js';
 

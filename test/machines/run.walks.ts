@@ -1,6 +1,7 @@
 import type { SnapshotFrom } from 'xstate';
 import { runMachine, type RunChartEvent, type RunContext, type RunInput } from '../../src/machines/index.js';
-import { answeredInPart, attemptEventsIn, candidate, landings, T0 } from './attempt.walks.js';
+import { answeredInPart, candidate, T0 } from '../../src/testing/paths/attempt-events.js';
+import { attemptEventsIn, landings } from './attempt.walks.js';
 import { explore } from './coverage.js';
 
 /** What can happen to a run, for the tests of its chart. */

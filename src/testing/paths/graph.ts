@@ -47,10 +47,12 @@ export class Graph {
 
   /** The shortest event sequence into each step, one for every (situation, event), and on to an end of the chart. */
   everyStep(): EventObject[][] {
-    const ways = this.shortestWays();
-    return [...this.situations].flatMap(([key, { steps }]) =>
-      steps.map(({ event, to }) => [...ways.get(key)!, event, ...this.wayToEnd(to)]),
-    );
+    return this.eachStep((to) => this.wayToEnd(to));
+  }
+
+  /** The same, ending with the step. */
+  steps(): EventObject[][] {
+    return this.eachStep(() => []);
   }
 
   /** Every event sequence that meets no situation twice, each to an end where there is one. Their number grows fast. */
@@ -81,6 +83,13 @@ export class Graph {
       at = next.to;
     }
     return undefined;
+  }
+
+  private eachStep(then: (to: string) => readonly EventObject[]): EventObject[][] {
+    const ways = this.shortestWays();
+    return [...this.situations].flatMap(([key, { steps }]) =>
+      steps.map(({ event, to }) => [...ways.get(key)!, event, ...then(to)]),
+    );
   }
 
   private withinLimit<T>(explore: () => T): T {
