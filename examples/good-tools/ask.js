@@ -18,7 +18,10 @@ export default defineTool({
   name: 'ask',
   provider: 'openai',
   // A token is about four letters; better to reserve a little too much.
-  estimate: ({ question = '' }) => ({ tokens: Math.ceil(question.length / 3) + 10 + MAX_ANSWER_TOKENS, costUsd: 0.001 }),
+  estimate: ({ question = '' }) => ({
+    tokens: Math.ceil(question.length / 3) + 10 + MAX_ANSWER_TOKENS,
+    costUsd: 0.001,
+  }),
 
   async execute({ question = '' }, _options, { signal, emit, idempotencyKey }) {
     const response = await fetch(`${process.env.OPENAI_BASE_URL}/chat/completions`, {

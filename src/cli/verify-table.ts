@@ -18,7 +18,8 @@ const WORDS: Readonly<Record<Verdict, string>> = {
 
 /** Findings as a table for people, its cells wrapped to fit a width. Pure. */
 export function table(findings: readonly Finding[], width: number): string {
-  const rows = findings.map(({ check, verdict, tried, happened, seen, fix }) => [
+  const made = findings.filter(({ verdict }) => verdict !== 'skipped');
+  const rows = made.map(({ check, verdict, tried, happened, seen, fix }) => [
     WORDS[verdict],
     check,
     tried,
@@ -29,7 +30,17 @@ export function table(findings: readonly Finding[], width: number): string {
   const widths = columnWidths(rows, width);
   const line = (cells: readonly string[]) => cellLines(cells, widths).join('\n');
   const rule = widths.map((w) => '-'.repeat(w)).join('  ');
-  return [line(HEADINGS), rule, ...rows.map(line)].join('\n') + '\n';
+  return [line(HEADINGS), rule, ...rows.map(line), '', ...notTried(findings)].join('\n');
+}
+
+/** What could not be tried, by the reason why. */
+function notTried(findings: readonly Finding[]): string[] {
+  const skipped = findings.filter(({ verdict }) => verdict === 'skipped');
+  const reasons = [...new Set(skipped.map(({ happened }) => happened))];
+  return reasons.map((reason) => {
+    const checks = skipped.filter(({ happened }) => happened === reason).map(({ check }) => check);
+    return `Not tried: ${[...new Set(checks)].join(', ')}: ${reason}.\n`;
+  });
 }
 
 /** The first two as wide as they must be; the texts share the rest. */

@@ -2,7 +2,7 @@ import type { Check } from '../check.js';
 import { broken, duration, kept, skipped, type Found } from '../finding.js';
 import type { Execution } from '../recorder.js';
 import { confirmed, judgeStop } from '../stopping.js';
-import type { Baseline, Subject } from '../subject.js';
+import type { Baseline, Observed, Subject } from '../subject.js';
 import { sleep } from '../waiting.js';
 
 /** A tool that takes less than this is done before anybody could stop it. */
@@ -19,9 +19,14 @@ export const abortBefore: Check = {
   needsAnswer: false,
   async run(subject) {
     const tried = 'its code called by hand, with a signal that is aborted already';
-    const execution = await subject.callByHand(AbortSignal.abort());
-    if (execution === undefined) return [skipped(tried, 'its `input` schema refuses the request')];
-    return [judgeBefore(tried, execution, await subject.baseline(), subject.options.timeoutMs)];
+    // The first call of all is slow: it may load what the tool needs.
+    const baseline = await subject.baseline();
+    const attempt = async () => {
+      const execution = await subject.callByHand(AbortSignal.abort());
+      if (execution === undefined) return skipped(tried, 'its `input` schema refuses the request');
+      return judgeBefore(tried, execution, baseline, subject.options.timeoutMs);
+    };
+    return [await confirmed(attempt)];
   },
 };
 
@@ -66,8 +71,8 @@ export const abortDuring: Check = {
       ];
     }
     const found: Found[] = [];
-    for (const { tried, afterMs } of momentsOf(baseline)) {
-      const one = await confirmed(() => abortAt(subject, tried, afterMs, baseline));
+    for (const moment of momentsOf(baseline)) {
+      const one = await confirmed(() => abortAt(subject, moment, baseline));
       found.push(one);
       if (one.verdict === 'broken') break;
     }
@@ -91,17 +96,35 @@ function momentsOf({ ms, answers }: Baseline): Moment[] {
   ];
 }
 
-async function abortAt(subject: Subject, tried: string, afterMs: number, baseline: Baseline): Promise<Found> {
-  const controller = new AbortController();
-  const stop = async () => {
-    if (afterMs > 0) await sleep(afterMs);
-    controller.abort(new DOMException('The user left.', 'AbortError'));
-  };
-  const observed = await whileRunning(subject, stop, () => subject.call({ signal: controller.signal }));
-  return judgeStop(tried, observed, {
-    expectedMs: baseline.ms,
-    graceMs: subject.options.graceMs,
+async function abortAt(
+  subject: Subject,
+  { tried, afterMs }: Moment,
+  { ms: expectedMs }: Baseline,
+): Promise<Found> {
+  const observed = await before(afterMs, (waitMs) => {
+    const controller = new AbortController();
+    const stop = async () => {
+      if (waitMs > 0) await sleep(waitMs);
+      controller.abort(new DOMException('The user left.', 'AbortError'));
+    };
+    return whileRunning(subject, stop, () => subject.call({ signal: controller.signal }));
   });
+  return judgeStop(tried, observed, { expectedMs, graceMs: subject.options.graceMs });
+}
+
+/** Stops a call earlier and earlier, until it is stopped before its end. */
+async function before(afterMs: number, attempt: (ms: number) => Promise<Observed>): Promise<Observed> {
+  let observed = await attempt(afterMs);
+  const earlier = afterMs > 0 ? [afterMs / 2, afterMs / 4] : [];
+  for (const ms of earlier) {
+    if (wasStopped(observed)) break;
+    observed = await attempt(ms);
+  }
+  return observed;
+}
+
+function wasStopped({ executions }: Observed): boolean {
+  return executions.some(({ abortedAt }) => abortedAt !== undefined);
 }
 
 /** Does something as soon as the tool's code has been called. */
@@ -161,15 +184,13 @@ export const deadline: Check = {
       const happened = `it answers in ${duration(baseline.ms)}: too fast for a deadline`;
       return [kept('a deadline half way', happened)];
     }
-    const timeoutMs = Math.max(1, Math.round(afterMs));
-    const tried = `a deadline after ${duration(timeoutMs)}`;
-    return [
-      await confirmed(async () =>
-        judgeStop(tried, await subject.call({ timeoutMs }), {
-          expectedMs: baseline.ms,
-          graceMs: subject.options.graceMs,
-        }),
-      ),
-    ];
+    const tried = `a deadline after ${duration(afterMs)}`;
+    const attempt = async () => {
+      const observed = await before(afterMs, (ms) =>
+        subject.call({ timeoutMs: Math.max(1, Math.round(ms)) }),
+      );
+      return judgeStop(tried, observed, { expectedMs: baseline.ms, graceMs: subject.options.graceMs });
+    };
+    return [await confirmed(attempt)];
   },
 };

@@ -29,7 +29,7 @@ function answered(subject: Subject, { output, elapsedMs }: Observed): Found {
       fix: 'Look at `replicates[].error` and `quality.errors` in the bundle.',
     });
   }
-  return kept(TRIED, `it answered in ${duration(elapsedMs)}${schema}`, value);
+  return kept(TRIED, `it answered in ${duration(elapsedMs)}${schema}: ${value}`);
 }
 
 function noAnswer(subject: Subject, { output, error, executions }: Observed): Found {

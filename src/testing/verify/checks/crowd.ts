@@ -16,8 +16,10 @@ export const eventLoop: Check = {
     // The first call may load what the tool needs.
     await subject.baseline();
     let stall = await stallOfCall(subject);
-    // A busy machine stalls once; a tool that blocks does it again.
-    if (stall > MAX_STALL_MS) stall = Math.min(stall, await stallOfCall(subject));
+    // A busy machine stalls now and then; a tool that blocks does it every time.
+    for (let tries = 0; tries < 2 && stall > MAX_STALL_MS; tries++) {
+      stall = Math.min(stall, await stallOfCall(subject));
+    }
     if (stall <= MAX_STALL_MS) return [kept(tried, `at most ${duration(stall)} in a row`)];
     return [
       broken(tried, {

@@ -103,7 +103,7 @@ function judge(estimate: Estimate | undefined, reports: readonly Report[]): Foun
   const known = reports.flatMap((report) => report.known ?? []);
   if (known.length === 0) return reports.some(({ given }) => given !== undefined) ? [] : [noReport(estimate)];
   const tokens = Math.max(...known.map(({ totalTokens }) => totalTokens));
-  const costUsd = Math.max(...known.map((one) => one.costUsd ?? 0));
+  const costUsd = Number(Math.max(...known.map((one) => one.costUsd ?? 0)).toPrecision(6));
   const isPriced = known.some((one) => one.costUsd !== undefined);
   const used = `${tokens} tokens${isPriced ? `, $${costUsd}` : ''}`;
   const over = overrun(estimate, tokens, costUsd);
