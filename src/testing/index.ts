@@ -17,13 +17,8 @@ export {
   type ScriptStep,
 } from './scripted-tool.js';
 export { storeContract, type MakeStore } from './store-contract.js';
-export {
-  listChecks,
-  reportOf,
-  verifyTool,
-  type VerifyOptions,
-  type VerifyReport,
-} from './verify/verify-tool.js';
+export { listChecks, verifyTool, type VerifyOptions } from './verify/verify-tool.js';
+export { reportOf, type VerifyReport } from './verify/report.js';
 export type { Finding, Verdict } from './verify/finding.js';
 export { pickTool } from './verify/pick-tool.js';
 export { ModelServer, type ModelServerOptions } from './verify/model-server/server.js';

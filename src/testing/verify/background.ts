@@ -12,6 +12,9 @@ class ExitPrevented extends Error {
   override name = 'ExitPrevented';
 }
 
+/** What is tried where nothing is: by it a fault that shows in many checks is known to be one. */
+const WATCHED = 'its process, watched all the while';
+
 const EVENTS = ['unhandledRejection', 'uncaughtException'] as const;
 
 /**
@@ -41,10 +44,10 @@ export class Background {
   }
 
   /** What happened since it was last asked, each kind once. */
-  take(tried: string): Found[] {
+  take(): Found[] {
     const kinds = new Map(this.incidents.map((incident) => [incident.kind, incident]));
     this.incidents = [];
-    return [...kinds.values()].map(({ kind, message }) => broken(tried, FAULTS[kind](message)));
+    return [...kinds.values()].map(({ kind, message }) => broken(WATCHED, FAULTS[kind](message)));
   }
 
   /** Puts everything back. */

@@ -40,8 +40,7 @@ export class Holdings {
   private readonly held = new Map<number, Held>();
 
   opened(id: number, held: Held): void {
-    this.hasWaited = true;
-    if (typeof held.handle.hasRef === 'function' || held.type === 'WORKER') this.held.set(id, held);
+    this.held.set(id, held);
   }
 
   closed(id: number): void {
@@ -102,8 +101,11 @@ export function watchResources(): () => void {
       if (FLEETING.has(type)) return;
       const owner = current.getStore();
       if (owner === undefined) return;
+      owner.hasWaited = true;
+      const handle = resource as Held['handle'];
+      if (typeof handle.hasRef !== 'function' && type !== 'WORKER') return;
       owners.set(id, owner);
-      owner.opened(id, { type, handle: resource as Held['handle'], stack: stackHere() });
+      owner.opened(id, { type, handle, stack: stackHere() });
     },
     destroy(id) {
       owners.get(id)?.closed(id);

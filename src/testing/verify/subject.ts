@@ -13,7 +13,7 @@ import type { Run } from '../../runtime/run-handle.js';
 import { Troupe } from '../../troupe.js';
 import type { ModelServer } from './model-server/server.js';
 import { Recorder, type Execution } from './recorder.js';
-import { within } from './waiting.js';
+import { turn, within } from './waiting.js';
 
 export interface SubjectOptions {
   readonly request: JsonValue;
@@ -85,6 +85,8 @@ export class Subject {
   async call(options: CallOptions = {}): Promise<Observed> {
     const { request = this.options.request, signal, events, orchestrator = this.orchestrator } = options;
     const { started = () => {}, timeoutMs = this.options.timeoutMs, ...rest } = options;
+    // Tools that hold the event loop would else follow one another without a gap.
+    await turn();
     const startedAt = performance.now();
     const run = orchestrator.start({
       tool: this.recorder.tool,

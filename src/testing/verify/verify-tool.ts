@@ -7,9 +7,10 @@ import { Background } from './background.js';
 import type { Check } from './check.js';
 import { cannotTry } from './checks/answer.js';
 import { CHECKS } from './checks/index.js';
-import { clip, skipped, warning, type Finding, type Found, type Verdict } from './finding.js';
+import { clip, skipped, warning, type Finding, type Found } from './finding.js';
 import { redirectHttp } from './model-server/redirect.js';
 import { ModelServer } from './model-server/server.js';
+import { reportOf, type VerifyReport } from './report.js';
 import { watchResources } from './resources.js';
 import { Subject, type SubjectOptions } from './subject.js';
 import { watchTraffic } from './traffic.js';
@@ -33,16 +34,6 @@ export interface VerifyOptions {
   onCheck?: (id: string) => void;
   /** Is given each finding as it is made. */
   onFinding?: (finding: Finding) => void;
-}
-
-/** What was found out about a tool. Plain JSON. */
-export interface VerifyReport {
-  /** Name of the tool. */
-  readonly tool: string;
-  /** False when a promise is broken. */
-  readonly ok: boolean;
-  readonly counts: Readonly<Record<Verdict, number>>;
-  readonly findings: readonly Finding[];
 }
 
 const schema = z.strictObject({
@@ -96,13 +87,6 @@ export function listChecks(): { readonly id: string; readonly title: string; rea
   return CHECKS.map(({ id, title, family }) => ({ id, title, family }));
 }
 
-/** A report on findings of one tool, wherever they come from. */
-export function reportOf(tool: string, findings: readonly Finding[]): VerifyReport {
-  const counts = { kept: 0, broken: 0, warning: 0, skipped: 0 };
-  for (const { verdict } of findings) counts[verdict] += 1;
-  return { tool, ok: counts.broken === 0, counts, findings };
-}
-
 async function runAll(
   subject: Subject,
   checks: readonly Check[],
@@ -114,7 +98,7 @@ async function runAll(
     onCheck?.(check.id);
     const found = await runOne(subject, check);
     await sleep(SETTLING_MS);
-    for (const one of [...found, ...background.take(check.title)]) {
+    for (const one of [...found, ...background.take()]) {
       const finding = { check: check.id, ...one };
       findings.push(finding);
       onFinding?.(finding);

@@ -155,6 +155,7 @@ export const abortAfter: Check = {
     const controller = new AbortController();
     const execution = await subject.callByHand(controller.signal);
     if (execution?.ending?.kind !== 'answered') return [skipped(tried, 'called by hand, it gave no answer')];
+    await sleep(WATCHED_MS);
     const before = { requests: execution.requests.length, events: execution.lateEvents.length };
     // What goes wrong in a listener goes to the process, where it is noted.
     controller.abort(new DOMException('The user left.', 'AbortError'));

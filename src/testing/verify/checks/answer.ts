@@ -2,6 +2,7 @@ import type { Check } from '../check.js';
 import { broken, clip, duration, kept, shown, skipped, warning, type Found } from '../finding.js';
 import { isAnswered, type Observed, type Subject } from '../subject.js';
 import { isBundleTool } from '../../../core/bundle-tool.js';
+import type { AttemptFailure, ErrorJson } from '../../../core/errors.js';
 import { isToolResult } from '../../../core/tool.js';
 
 const TRIED = 'called once';
@@ -13,9 +14,14 @@ export const answer: Check = {
   family: 'answer',
   needsAnswer: false,
   async run(subject) {
-    const observed = await subject.call();
+    const warned: string[] = [];
+    const observed = await subject.call({
+      events: (event) => {
+        if (event.type === 'warning' && !TOLD_ELSEWHERE.has(event.code)) warned.push(event.message);
+      },
+    });
     if (!isAnswered(observed)) return [noAnswer(subject, observed)];
-    return [answered(subject, observed), ...lostOnTheWay(observed), ...warningsOf(observed)];
+    return [answered(subject, observed), ...lostOnTheWay(observed), ...warned.slice(0, 3).map(warnedOf)];
   },
 };
 
@@ -68,7 +74,13 @@ function reasonOf(output: Observed['output']): string | undefined {
   const [one] = replicates.filter(({ status }) => status !== 'valid');
   const of = one && (one.error?.message ?? one.quality?.errors?.[0]);
   if (of !== undefined) return clip(`${one!.id}: ${of}`, 200);
-  return output?.error && clip(output.error.message, 200);
+  return output?.error && clip(lastFailure(output.error) ?? output.error.message, 200);
+}
+
+/** What the tool itself said, without what the run made of it. */
+export function lastFailure(error: ErrorJson): string | undefined {
+  const failures = error['failures'] as readonly AttemptFailure[] | undefined;
+  return failures?.at(-1)?.message;
 }
 
 interface ReplicateLike {
@@ -134,14 +146,20 @@ function lossIn(content: unknown) {
   };
 }
 
-function warningsOf({ output }: Observed): Found[] {
-  return output!.metadata.warnings.slice(0, 3).map((message) =>
-    warning('what the run warned of', {
-      happened: clip(message, 200),
-      seen: 'this warning, with every run',
-      fix: 'Do as the warning says, or leave the warning out if the tool gives it itself.',
-    }),
-  );
+/** Warnings that are the tool's own, or that the checks of usage and events tell of. */
+const TOLD_ELSEWHERE: ReadonlySet<string> = new Set([
+  'tool_warning',
+  'usage_ignored',
+  'callback_failed',
+  'event_ignored',
+]);
+
+function warnedOf(message: string): Found {
+  return warning('what the run warned of', {
+    happened: clip(message, 200),
+    seen: 'this warning, with every run',
+    fix: 'Do as the warning says.',
+  });
 }
 
 /** What checks say that need an answer, of a tool that gives none. */

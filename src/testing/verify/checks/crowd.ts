@@ -2,9 +2,15 @@ import type { Check } from '../check.js';
 import { longestStall, MAX_STALL_MS } from '../event-loop.js';
 import { broken, clip, duration, kept, shown, skipped, warning, type Found } from '../finding.js';
 import { isAnswered, type Observed, type Subject } from '../subject.js';
+import { lastFailure } from './answer.js';
 import { variantsOf, type Variant } from '../variants.js';
 import { turn } from '../waiting.js';
 import { canonicalJson, type JsonValue } from '../../../core/json.js';
+
+/** For how long all calls together may hold the event loop. */
+const MOST_BUSY_MS = 2000;
+/** In a crowd all may take longer, by this factor. */
+const PATIENCE = 5;
 
 export const eventLoop: Check = {
   id: 'event-loop',
@@ -45,7 +51,7 @@ export const crowd: Check = {
   family: 'share',
   needsAnswer: true,
   async run(subject) {
-    const size = subject.options.crowd;
+    const size = await sizeFor(subject);
     const distinct = await distinctRequests(subject);
     const variants = distinct?.variants ?? [{ request: subject.options.request, marker: '' }];
     const tried = `${size} at once${distinct ? `, with ${variants.length} different requests` : ''}`;
@@ -68,6 +74,13 @@ export const crowd: Check = {
   },
 };
 
+/** A tool that holds the event loop is called less often: it would take for ever. */
+async function sizeFor(subject: Subject): Promise<number> {
+  const { executions } = (await subject.baseline()).observed;
+  const busyMs = executions.reduce((sum, { syncMs }) => sum + syncMs, 0);
+  return Math.min(subject.options.crowd, Math.max(5, Math.floor(MOST_BUSY_MS / Math.max(1, busyMs))));
+}
+
 interface CrowdRun {
   readonly variant: Variant;
   readonly observed: Observed;
@@ -76,9 +89,12 @@ interface CrowdRun {
 /** Each in a turn of its own, so that what one does at once is not added to the next. */
 async function allAtOnce(subject: Subject, variants: readonly Variant[]): Promise<CrowdRun[]> {
   const runs: Promise<CrowdRun>[] = [];
+  const timeoutMs = PATIENCE * subject.options.timeoutMs;
   for (const variant of variants) {
-    runs.push(subject.call({ request: variant.request }).then((observed) => ({ variant, observed })));
-    if (runs.length % 10 === 0) await turn();
+    runs.push(
+      subject.call({ request: variant.request, timeoutMs }).then((observed) => ({ variant, observed })),
+    );
+    await turn();
   }
   return Promise.all(runs);
 }
@@ -141,8 +157,8 @@ function answersMixed(tried: string, { variant, observed }: CrowdRun): Found {
 }
 
 function someFailed(tried: string, { output, error }: Observed, failed: number, size: number): Found {
-  const reason = output?.error ?? (error as Error | undefined);
-  const happened = `${failed} of ${size} failed: ${clip(reason?.message ?? 'no answer')}`;
+  const reason = (output?.error && lastFailure(output.error)) ?? (error as Error | undefined)?.message;
+  const happened = `${failed} of ${size} failed: ${clip(reason ?? output?.error?.message ?? 'no answer')}`;
   if (output?.error?.code === 'rate_limit') {
     return warning(tried, {
       happened,

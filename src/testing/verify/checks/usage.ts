@@ -19,7 +19,7 @@ export const usage: Check = {
     return [
       ...(estimated.problem === undefined ? [] : [badEstimate(estimated.problem)]),
       ...badFields(reports),
-      ...judge(estimated.estimate, reports),
+      ...(estimated.problem === undefined ? judge(estimated.estimate, reports) : []),
     ];
   },
 };
