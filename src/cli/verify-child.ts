@@ -6,11 +6,13 @@ import { ModelServer, pickTool, redirectHttp, settingsFor, verifyTool } from '..
 import type { Message, Task } from './verify-messages.js';
 
 /** Loads a tool and makes some of the checks, in a process that the tool may do to what it likes. */
-const send = process.send!.bind(process) as (message: Message) => void;
+const send = process.send!.bind(process) as (message: Message, sent?: () => void) => void;
+// While a tool is verified, `process.exit` is not what it was.
+const exit = process.exit.bind(process);
 
 process.once('message', (task) => void work(task as Task));
 // Whoever asked is gone.
-process.once('disconnect', () => process.exit());
+process.once('disconnect', () => exit());
 
 async function work(task: Task): Promise<void> {
   const alive = setInterval(() => send({ type: 'alive' }), 100);
@@ -30,8 +32,9 @@ async function work(task: Task): Promise<void> {
     });
     send({ type: 'done' });
   } catch (error) {
-    send({ type: 'unusable', message: error instanceof Error ? error.message : String(error) });
-    process.exit();
+    const message = error instanceof Error ? error.message : String(error);
+    send({ type: 'unusable', message }, () => exit());
+    return;
   }
   clearInterval(alive);
   process.removeAllListeners('disconnect');

@@ -195,7 +195,7 @@ class WatchedChild {
       verdict: 'warning',
       happened: `its process does not end by itself within ${ENDING_MS} ms`,
       seen: 'a script that hangs after its work is done',
-      fix: 'Something the module opens when it is loaded keeps the process alive: call its `unref()`, or open it later.',
+      fix: 'Something that the module opens, most likely when it is loaded, keeps the process alive: call its `unref()`.',
     });
   }
 

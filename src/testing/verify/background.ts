@@ -23,7 +23,7 @@ const EVENTS = ['unhandledRejection', 'uncaughtException'] as const;
  */
 export class Background {
   private incidents: Incident[] = [];
-  private readonly exit = process.exit.bind(process);
+  private readonly exit = process.exit;
   private readonly before = EVENTS.map((event) => process.rawListeners(event));
 
   constructor() {

@@ -1,16 +1,26 @@
 import { broken, duration, kept, warning, type Found } from './finding.js';
 import type { Execution } from './recorder.js';
 import { nameAll, type Resource } from './resources.js';
-import type { Observed } from './subject.js';
+import type { Baseline, Observed, Subject } from './subject.js';
 import { until } from './waiting.js';
 
 /** A tool that goes on for longer than this after it was told to stop has not noticed. */
 const MOMENT_MS = 10;
 /** A tool that was told to stop with less than this to go may as well be done. */
-const NEARLY_DONE_MS = 25;
+const NEARLY_DONE_MS = 8;
 const SLOW_TO_STOP_MS = 250;
 /** What a tool may need to let go of what it holds. */
 const LETTING_GO_MS = 300;
+
+/** A finding, and whether it would be the same if it were tried again. */
+export interface Judged {
+  readonly found: Found;
+  readonly isSure: boolean;
+}
+
+export function sure(found: Found): Judged {
+  return { found, isSure: true };
+}
 
 /** What a tool still holds a moment after it has settled. */
 export async function leftBy(executions: readonly Execution[]): Promise<Resource[]> {
@@ -28,29 +38,35 @@ export async function judgeStop(
   tried: string,
   { executions }: Observed,
   { expectedMs, graceMs }: { expectedMs: number; graceMs: number },
-): Promise<Found> {
+): Promise<Judged> {
   const stopped = executions.filter(({ abortedAt }) => abortedAt !== undefined);
-  if (stopped.length === 0) return kept(tried, 'it had settled before');
+  if (stopped.length === 0) return sure(kept(tried, 'it had settled before'));
   const fault = stopped.map((one) => faultOf(one, expectedMs, graceMs)).find((known) => known !== undefined);
-  if (fault) return broken(tried, fault);
+  if (fault) return { found: broken(tried, fault), isSure: fault.isSure };
 
   const left = await leftBy(stopped);
   if (left.length > 0) {
-    return broken(tried, {
-      happened: `it left behind ${nameAll(left)}`,
-      seen: 'the run has ended, yet its work goes on: it may cost money, and keeps the process alive',
-      fix: 'Clear timers, and close or abort whatever else was opened, once `context.signal` is aborted.',
-    });
+    return sure(
+      broken(tried, {
+        happened: `it left behind ${nameAll(left)}`,
+        seen: 'the run has ended, yet its work goes on: it may cost money, and keeps the process alive',
+        fix: 'Clear timers, and close or abort whatever else was opened, once `context.signal` is aborted.',
+      }),
+    );
   }
   const slowest = Math.max(...stopped.map(afterAbort));
   if (slowest > SLOW_TO_STOP_MS) {
-    return warning(tried, {
-      happened: `it stopped after ${duration(slowest)}`,
-      seen: 'whoever cancels waits that long',
-      fix: 'Clean up faster, or after the promise of `execute` has settled and without holding anything.',
-    });
+    return sure(
+      warning(tried, {
+        happened: `it stopped after ${duration(slowest)}`,
+        seen: 'whoever cancels waits that long',
+        fix: 'Clean up faster, or after the promise of `execute` has settled and without holding anything.',
+      }),
+    );
   }
-  return kept(tried, `it stopped within ${duration(slowest)}`, 'the run ends at once, and nothing goes on');
+  return sure(
+    kept(tried, `it stopped within ${duration(slowest)}`, 'the run ends at once, and nothing goes on'),
+  );
 }
 
 function afterAbort({ abortedAt, settledAt }: Execution): number {
@@ -65,6 +81,7 @@ function faultOf(execution: Execution, expectedMs: number, graceMs: number) {
       happened: `it made another HTTP request after that: ${later[0]!.method} ${later[0]!.url}`,
       seen: 'a run that has ended goes on spending money',
       fix: 'Check `context.signal` before each request, and give it to each: `fetch(url, { signal })`.',
+      isSure: true,
     };
   }
   if (settledAt === undefined || ending === undefined) {
@@ -72,6 +89,7 @@ function faultOf(execution: Execution, expectedMs: number, graceMs: number) {
       happened: `it went on for more than ${duration(graceMs)}, the grace a run gives`,
       seen: `whoever cancels waits ${duration(graceMs)}, with the warning \`abort_ignored\`; the work goes on unseen`,
       fix: 'Give `context.signal` to whatever the tool waits for, and let the rejection through.',
+      isSure: true,
     };
   }
   if (ending.kind === 'threw') return undefined;
@@ -81,18 +99,30 @@ function faultOf(execution: Execution, expectedMs: number, graceMs: number) {
       happened: `it went on for ${duration(after)} and answered as if nothing had happened`,
       seen: 'whoever cancels waits for an answer that is thrown away, and pays for it',
       fix: 'Give `context.signal` to whatever the tool waits for, and let the rejection through.',
+      isSure: false,
     };
   }
-  if (expectedMs - (abortedAt! - startedAt) < NEARLY_DONE_MS) return undefined;
+  const toGo = expectedMs - (abortedAt! - startedAt);
+  if (toGo < NEARLY_DONE_MS || after > toGo / 2) return undefined;
   return {
     happened: 'it answered at once, as if it had done all its work',
     seen: 'where the tool is called by hand or inside another tool, half of the work is taken for the whole',
     fix: 'Throw when the signal is aborted (`signal.throwIfAborted()`), and do not catch the rejection.',
+    isSure: false,
   };
 }
 
-/** Tries again what looks broken: a busy machine can make a good tool look slow once. */
-export async function confirmed(attempt: () => Promise<Found>): Promise<Found> {
-  const first = await attempt();
-  return first.verdict === 'broken' ? attempt() : first;
+/**
+ * Tries again what may be chance: on a busy machine a good tool can look slow, or be quicker than it was when it was
+ * measured. It is broken only if it is so each time.
+ */
+export async function confirmed(
+  subject: Subject,
+  attempt: (baseline: Baseline) => Promise<Judged>,
+): Promise<Found> {
+  let judged = await attempt(await subject.baseline());
+  for (let tries = 1; tries < 3 && !judged.isSure; tries++) {
+    judged = await attempt(await subject.measureAgain());
+  }
+  return judged.found;
 }

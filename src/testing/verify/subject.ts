@@ -83,10 +83,15 @@ export class Subject {
 
   /** One run of the tool. It ends at the latest when `timeoutMs` and the grace have passed. */
   async call(options: CallOptions = {}): Promise<Observed> {
-    const { request = this.options.request, signal, events, orchestrator = this.orchestrator } = options;
-    const { started = () => {}, timeoutMs = this.options.timeoutMs, ...rest } = options;
     // Tools that hold the event loop would else follow one another without a gap.
     await turn();
+    return this.run(options);
+  }
+
+  /** The same, started in this very turn. */
+  async run(options: CallOptions): Promise<Observed> {
+    const { request = this.options.request, signal, events, orchestrator = this.orchestrator } = options;
+    const { started = () => {}, timeoutMs = this.options.timeoutMs, ...rest } = options;
     const startedAt = performance.now();
     const run = orchestrator.start({
       tool: this.recorder.tool,
@@ -170,6 +175,17 @@ export class Subject {
   /** Runs the tool with nothing in its way; three times, if it is quick, as the first is slower. Remembered. */
   baseline(): Promise<Baseline> {
     this.known ??= this.measure();
+    return this.known;
+  }
+
+  /** Measures it once more; the best of all times counts. */
+  measureAgain(): Promise<Baseline> {
+    const before = this.baseline();
+    this.known = before.then(async (known) => {
+      if (!known.answers) return known;
+      const now = await this.measure();
+      return { ...known, ms: now.answers ? Math.min(known.ms, now.ms) : known.ms };
+    });
     return this.known;
   }
 

@@ -1,7 +1,7 @@
 import type { Check } from '../check.js';
 import { broken, duration, kept, skipped, type Found } from '../finding.js';
 import type { Execution } from '../recorder.js';
-import { confirmed, judgeStop } from '../stopping.js';
+import { confirmed, judgeStop, sure, type Judged } from '../stopping.js';
 import type { Baseline, Observed, Subject } from '../subject.js';
 import { sleep } from '../waiting.js';
 
@@ -19,14 +19,14 @@ export const abortBefore: Check = {
   needsAnswer: false,
   async run(subject) {
     const tried = 'its code called by hand, with a signal that is aborted already';
-    // The first call of all is slow: it may load what the tool needs.
-    const baseline = await subject.baseline();
-    const attempt = async () => {
-      const execution = await subject.callByHand(AbortSignal.abort());
-      if (execution === undefined) return skipped(tried, 'its `input` schema refuses the request');
-      return judgeBefore(tried, execution, baseline, subject.options.timeoutMs);
-    };
-    return [await confirmed(attempt)];
+    return [
+      await confirmed(subject, async (baseline) => {
+        const execution = await subject.callByHand(AbortSignal.abort());
+        if (execution === undefined) return sure(skipped(tried, 'its `input` schema refuses the request'));
+        const found = judgeBefore(tried, execution, baseline, subject.options.timeoutMs);
+        return { found, isSure: found.verdict !== 'broken' || execution.ending === undefined };
+      }),
+    ];
   },
 };
 
@@ -72,7 +72,7 @@ export const abortDuring: Check = {
     }
     const found: Found[] = [];
     for (const moment of momentsOf(baseline)) {
-      const one = await confirmed(() => abortAt(subject, moment, baseline));
+      const one = await confirmed(subject, (known) => abortAt(subject, moment, known));
       found.push(one);
       if (one.verdict === 'broken') break;
     }
@@ -82,25 +82,29 @@ export const abortDuring: Check = {
 
 interface Moment {
   readonly tried: string;
-  readonly afterMs: number;
+  /** How much of its usual time has passed, from 0 to 1. */
+  readonly part: number;
+  /** Milliseconds more. */
+  readonly waitMs?: number;
 }
 
 function momentsOf({ ms, answers }: Baseline): Moment[] {
-  const atStart = { tried: 'aborted right after it began', afterMs: 0 };
-  if (!answers) return [atStart, { tried: 'aborted while it waits', afterMs: 100 }];
+  const atStart = { tried: 'aborted right after it began', part: 0 };
+  if (!answers) return [atStart, { tried: 'aborted while it waits', part: 0, waitMs: 100 }];
   if (ms < 2 * INSTANT_MS) return [atStart];
   return [
     atStart,
-    { tried: `aborted half way, after ${duration(ms / 2)}`, afterMs: ms / 2 },
-    { tried: `aborted just before its end, after ${duration(ms * 0.9)}`, afterMs: ms * 0.9 },
+    { tried: `aborted half way, after about ${duration(ms / 2)}`, part: 0.5 },
+    { tried: `aborted just before its end, after about ${duration(ms * 0.9)}`, part: 0.9 },
   ];
 }
 
 async function abortAt(
   subject: Subject,
-  { tried, afterMs }: Moment,
+  { tried, part, waitMs = 0 }: Moment,
   { ms: expectedMs }: Baseline,
-): Promise<Found> {
+): Promise<Judged> {
+  const afterMs = waitMs + part * expectedMs;
   const observed = await before(afterMs, (waitMs) => {
     const controller = new AbortController();
     const stop = async () => {
@@ -185,13 +189,14 @@ export const deadline: Check = {
       const happened = `it answers in ${duration(baseline.ms)}: too fast for a deadline`;
       return [kept('a deadline half way', happened)];
     }
-    const tried = `a deadline after ${duration(afterMs)}`;
-    const attempt = async () => {
-      const observed = await before(afterMs, (ms) =>
-        subject.call({ timeoutMs: Math.max(1, Math.round(ms)) }),
-      );
-      return judgeStop(tried, observed, { expectedMs: baseline.ms, graceMs: subject.options.graceMs });
-    };
-    return [await confirmed(attempt)];
+    const tried = `a deadline after about ${duration(afterMs)}`;
+    return [
+      await confirmed(subject, async ({ ms, answers }) => {
+        const observed = await before(answers ? ms / 2 : afterMs, (limitMs) =>
+          subject.call({ timeoutMs: Math.max(1, Math.round(limitMs)) }),
+        );
+        return judgeStop(tried, observed, { expectedMs: ms, graceMs: subject.options.graceMs });
+      }),
+    ];
   },
 };

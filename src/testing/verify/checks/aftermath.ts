@@ -3,7 +3,7 @@ import { broken, kept, warning, type Found } from '../finding.js';
 import type { Execution } from '../recorder.js';
 import { nameAll } from '../resources.js';
 import { leftBy } from '../stopping.js';
-import { isAnswered, type Observed } from '../subject.js';
+import type { Observed } from '../subject.js';
 import { sleep, until } from '../waiting.js';
 
 /** How long a tool is watched for what it does when everybody thinks it is done. */
@@ -17,22 +17,22 @@ export const aftermath: Check = {
   family: 'aftermath',
   needsAnswer: true,
   async run(subject) {
-    const first = await subject.call();
-    if (!isAnswered(first)) return [];
-    const firstLeft = await leftBy(first.executions);
+    await subject.baseline();
+    const earlier = [...subject.recorder.executions];
+    const earlierLeft = await leftBy(earlier);
     const listeners = listenerCount();
     const place = process.cwd();
-    const second = await subject.call();
-    const left = await leftBy(second.executions);
-    const executions = [...first.executions, ...second.executions];
+    const last = await subject.call();
+    const left = await leftBy(last.executions);
+    const executions = [...earlier, ...last.executions];
     // What is left is waited for, as it may do something when it ends.
     await until(() => executions.every(({ holdings }) => holdings.left.length === 0), WATCHED_MS);
-    await sleep(left.length + firstLeft.length > 0 ? 50 : 200);
+    await sleep(left.length + earlierLeft.length > 0 ? 50 : 200);
 
     const found = [
       ...(left.length > 0 ? [leftEachTime(nameAll(left))] : []),
-      ...(left.length === 0 && firstLeft.length > 0 ? [leftOnce(nameAll(firstLeft))] : []),
-      ...requestsAfter(second),
+      ...(left.length === 0 && earlierLeft.length > 0 ? [leftOnce(nameAll(earlierLeft))] : []),
+      ...requestsAfter(last),
       ...(process.cwd() === place ? [] : [moved()]),
       ...(listenerCount() > listeners ? [listens()] : []),
     ];
@@ -52,7 +52,7 @@ function leftEachTime(what: string): Found {
 
 function leftOnce(what: string): Found {
   return warning(TRIED, {
-    happened: `the first call leaves behind ${what}; the next one does not`,
+    happened: `an early call leaves behind ${what}; later ones do not`,
     seen: 'a process that does not end by itself',
     fix: 'Where it is shared on purpose (a pool, a cache), call its `unref()`, or give the module a way to close it.',
   });

@@ -72,7 +72,8 @@ function reasonOf(output: Observed['output']): string | undefined {
   const bundle = (output?.content as { evidenceBundle?: { replicates?: unknown } } | null)?.evidenceBundle;
   const replicates = Array.isArray(bundle?.replicates) ? (bundle.replicates as ReplicateLike[]) : [];
   const [one] = replicates.filter(({ status }) => status !== 'valid');
-  const of = one && (one.error?.message ?? one.quality?.errors?.[0]);
+  const of =
+    one && ((one.error && (lastFailure(one.error) ?? one.error.message)) ?? one.quality?.errors?.[0]);
   if (of !== undefined) return clip(`${one!.id}: ${of}`, 200);
   return output?.error && clip(lastFailure(output.error) ?? output.error.message, 200);
 }
@@ -86,7 +87,7 @@ export function lastFailure(error: ErrorJson): string | undefined {
 interface ReplicateLike {
   readonly id: string;
   readonly status: string;
-  readonly error?: { readonly message: string };
+  readonly error?: ErrorJson;
   readonly quality?: { readonly errors?: readonly string[] };
 }
 

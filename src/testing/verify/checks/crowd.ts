@@ -9,8 +9,10 @@ import { canonicalJson, type JsonValue } from '../../../core/json.js';
 
 /** For how long all calls together may hold the event loop. */
 const MOST_BUSY_MS = 2000;
-/** In a crowd all may take longer, by this factor. */
+const BUSY_MS = 3;
+/** In a crowd all may take longer: by this factor, or as long as this. */
 const PATIENCE = 5;
+const PATIENCE_MS = 10_000;
 
 export const eventLoop: Check = {
   id: 'event-loop',
@@ -51,13 +53,16 @@ export const crowd: Check = {
   family: 'share',
   needsAnswer: true,
   async run(subject) {
-    const size = await sizeFor(subject);
+    const busyMs = await busyMsOf(subject);
+    // A tool that holds the event loop is called less often: it would take for ever.
+    const size = Math.min(subject.options.crowd, Math.max(5, Math.floor(MOST_BUSY_MS / Math.max(1, busyMs))));
     const distinct = await distinctRequests(subject);
     const variants = distinct?.variants ?? [{ request: subject.options.request, marker: '' }];
     const tried = `${size} at once${distinct ? `, with ${variants.length} different requests` : ''}`;
     const runs = await allAtOnce(
       subject,
       Array.from({ length: size }, (_, index) => variants[index % variants.length]!),
+      busyMs,
     );
     const failed = runs.filter(({ observed }) => !isAnswered(observed));
     if (failed.length > 0) return [someFailed(tried, failed[0]!.observed, failed.length, size)];
@@ -74,11 +79,10 @@ export const crowd: Check = {
   },
 };
 
-/** A tool that holds the event loop is called less often: it would take for ever. */
-async function sizeFor(subject: Subject): Promise<number> {
+/** How long one call holds the event loop. */
+async function busyMsOf(subject: Subject): Promise<number> {
   const { executions } = (await subject.baseline()).observed;
-  const busyMs = executions.reduce((sum, { syncMs }) => sum + syncMs, 0);
-  return Math.min(subject.options.crowd, Math.max(5, Math.floor(MOST_BUSY_MS / Math.max(1, busyMs))));
+  return executions.reduce((sum, { syncMs }) => sum + syncMs, 0);
 }
 
 interface CrowdRun {
@@ -86,15 +90,19 @@ interface CrowdRun {
   readonly observed: Observed;
 }
 
-/** Each in a turn of its own, so that what one does at once is not added to the next. */
-async function allAtOnce(subject: Subject, variants: readonly Variant[]): Promise<CrowdRun[]> {
+/** All in one turn; those of a tool that holds the event loop in turns of their own. */
+async function allAtOnce(
+  subject: Subject,
+  variants: readonly Variant[],
+  busyMs: number,
+): Promise<CrowdRun[]> {
   const runs: Promise<CrowdRun>[] = [];
-  const timeoutMs = PATIENCE * subject.options.timeoutMs;
+  const timeoutMs = Math.max(PATIENCE_MS, PATIENCE * subject.options.timeoutMs);
   for (const variant of variants) {
     runs.push(
-      subject.call({ request: variant.request, timeoutMs }).then((observed) => ({ variant, observed })),
+      subject.run({ request: variant.request, timeoutMs }).then((observed) => ({ variant, observed })),
     );
-    await turn();
+    if (busyMs > BUSY_MS) await turn();
   }
   return Promise.all(runs);
 }

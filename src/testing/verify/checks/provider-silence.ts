@@ -47,5 +47,5 @@ async function timedOut(
 /** However long it would have taken, it could not be done. */
 function stopped(subject: Subject, tried: string, run: () => ReturnType<typeof meet>): Promise<Found> {
   const { graceMs } = subject.options;
-  return confirmed(async () => judgeStop(tried, await run(), { expectedMs: Infinity, graceMs }));
+  return confirmed(subject, async () => judgeStop(tried, await run(), { expectedMs: Infinity, graceMs }));
 }
