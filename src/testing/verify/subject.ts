@@ -64,6 +64,8 @@ const SLOW_MS = 1000;
 /** A tool under verification: every way to call it, all with a limit. */
 export class Subject {
   readonly recorder: Recorder;
+  /** The working directory before the tool was called. */
+  readonly startedIn = process.cwd();
   private readonly orchestrator: Orchestrator;
   private known: Promise<Baseline> | undefined;
   private hands = 0;

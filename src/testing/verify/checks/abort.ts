@@ -9,8 +9,8 @@ import { sleep } from '../waiting.js';
 const INSTANT_MS = 5;
 /** A tool whose signal was aborted before it began, and that takes longer than this, does its work all the same. */
 const WORKING_MS = 50;
-/** How long a tool that was stopped is watched for what it does later. */
-const WATCHED_MS = 150;
+/** How long a tool is watched for what it does later. */
+const WATCHED_MS = 250;
 
 export const abortBefore: Check = {
   id: 'abort-before',

@@ -6,8 +6,10 @@ import { leftBy } from '../stopping.js';
 import type { Observed } from '../subject.js';
 import { sleep, until } from '../waiting.js';
 
-/** How long a tool is watched for what it does when everybody thinks it is done. */
+/** How long is waited for what a tool has left, as it may do something when it ends. */
 const WATCHED_MS = 700;
+/** And how long for what does not show: a timer that was unreferenced, say. */
+const SILENCE_MS = 700;
 
 const PROCESS_EVENTS = ['exit', 'beforeExit', 'SIGINT', 'SIGTERM', 'uncaughtException', 'unhandledRejection'];
 
@@ -21,19 +23,17 @@ export const aftermath: Check = {
     const earlier = [...subject.recorder.executions];
     const earlierLeft = await leftBy(earlier);
     const listeners = listenerCount();
-    const place = process.cwd();
     const last = await subject.call();
     const left = await leftBy(last.executions);
     const executions = [...earlier, ...last.executions];
-    // What is left is waited for, as it may do something when it ends.
     await until(() => executions.every(({ holdings }) => holdings.left.length === 0), WATCHED_MS);
-    await sleep(left.length + earlierLeft.length > 0 ? 50 : 200);
+    await sleep(SILENCE_MS);
 
     const found = [
       ...(left.length > 0 ? [leftEachTime(nameAll(left))] : []),
       ...(left.length === 0 && earlierLeft.length > 0 ? [leftOnce(nameAll(earlierLeft))] : []),
       ...requestsAfter(last),
-      ...(process.cwd() === place ? [] : [moved()]),
+      ...(process.cwd() === subject.startedIn ? [] : [moved()]),
       ...(listenerCount() > listeners ? [listens()] : []),
     ];
     return found.length > 0 ? found : [kept(TRIED, 'nothing of it was left')];
