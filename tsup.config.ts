@@ -6,6 +6,7 @@ export default defineConfig(({ dts }) => ({
     machines: 'src/machines/index.ts',
     testing: 'src/testing/index.ts',
     cli: 'src/cli/main.ts',
+    'verify-child': 'src/cli/verify-child.ts',
   },
   format: 'esm',
   target: 'node20',

@@ -86,3 +86,10 @@ export type { FailureKind, KindOf } from './paths/kinds.js';
 export type { ToldStep } from './paths/profile.js';
 export { PathDivergence, runPath, type PathHarness, type PathRun } from './run-path/run-path.js';
 export type { Backend } from './run-path/backend.js';
+
+export { listChecks, verifyTool, type VerifyOptions } from './verify/verify-tool.js';
+export { reportOf, type VerifyReport } from './verify/report.js';
+export type { Finding, Verdict } from './verify/finding.js';
+export { pickTool } from './verify/pick-tool.js';
+export { ModelServer, type ModelServerOptions } from './verify/model-server/server.js';
+export { redirectHttp, settingsFor } from './verify/model-server/redirect.js';
