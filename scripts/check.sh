@@ -19,6 +19,7 @@ npm pack --silent --ignore-scripts --pack-destination "$packed" >/dev/null
 npx attw "$packed"/*.tgz --profile esm-only
 rm -rf "$packed"
 step "packed install";  bash scripts/check-packed.sh
+step "simulation";      node dist/cli.js simulate --seeds 500
 step "leaks";           node --expose-gc bench/leaks.mjs
 step "tests with coverage, on XState's development build too"
 npx vitest run --coverage --reporter=default --reporter=json --outputFile=coverage/results.json
