@@ -1,10 +1,12 @@
 /**
- * Writes docs/machines/*.md from the charts, and the run's diagram into the README. With `--check` it only says
+ * Writes docs/machines/*.md from the charts, the run's diagram into the README, and the number of failure paths into
+ * docs/testing.md. With `--check` it only says
  * whether they are up to date.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { breakerMachine, budgetMachine, bundleMachine, replicateMachine, runMachine } from 'troupe/machines';
+import { coverage, failurePaths } from 'troupe/testing';
 import { format, resolveConfig } from 'prettier';
 
 const root = path.join(import.meta.dirname, '..');
@@ -12,13 +14,20 @@ const isCheck = process.argv.includes('--check');
 const prettierOptions = { ...(await resolveConfig(path.join(root, 'README.md'))), parser: 'markdown' };
 let stale = 0;
 
-for (const machine of [runMachine, bundleMachine, replicateMachine, breakerMachine, budgetMachine]) {
+const MACHINES = [runMachine, bundleMachine, replicateMachine, breakerMachine, budgetMachine];
+for (const machine of MACHINES) {
   await put(`docs/machines/${machine.id}.md`, () => page(machine));
 }
 await put('README.md', (before) =>
   before.replace(
     /(<!-- run states -->\n).*?(<!-- end -->)/s,
     (_, open, close) => `${open}\n\`\`\`mermaid\n${topLevel(runMachine)}\n\`\`\`\n\n${close}`,
+  ),
+);
+await put('docs/testing.md', (before) =>
+  before.replace(
+    /(<!-- path counts -->\n).*?(<!-- end -->)/s,
+    (_, open, close) => `${open}\n${pathCounts(MACHINES)}\n\n${close}`,
   ),
 );
 if (isCheck && stale > 0) {
@@ -42,6 +51,30 @@ function readOr(file) {
   } catch {
     return '';
   }
+}
+
+function pathCounts(machines) {
+  const kinds = ['failing', 'degraded', 'cancelled', 'good'];
+  const rows = machines.map((machine) => {
+    const paths = failurePaths(machine);
+    const all = failurePaths(machine, { kinds });
+    const { states, transitions } = coverage(machine, all);
+    const counts = [
+      failurePaths(machine, { cover: 'states' }).length,
+      failurePaths(machine, { cover: 'transitions' }).length,
+      paths.length,
+      paths.filter(({ unreachable }) => unreachable !== undefined).length,
+      all.length,
+      `${states.walked} of ${states.total}`,
+      `${transitions.walked} of ${transitions.total}`,
+    ];
+    return `| \`${machine.id}\` | ${counts.join(' | ')} |`;
+  });
+  return [
+    '| chart | `states` | `transitions` | `steps` | of them unreachable | with the good ones | states walked | transitions walked |',
+    '| --- | --: | --: | --: | --: | --: | --: | --: |',
+    ...rows,
+  ].join('\n');
 }
 
 function page(machine) {
