@@ -125,9 +125,9 @@ describe('what runPath does not take', () => {
   it.each([
     [
       failurePaths(breakerMachine)[0],
-      'runPath() walks paths of `runMachine`, made by failurePaths(), got one of "breaker".',
+      "runPath() walks paths that failurePaths() made of Troupe's own charts (run), got one of breaker.",
     ],
-    [undefined, 'runPath() walks paths of `runMachine`, made by failurePaths(), got undefined.'],
+    [undefined, 'got one of undefined.'],
     [paths.find(({ unreachable }) => unreachable), 'Leave out paths that have `unreachable`.'],
   ])('%#', async (given, message) => {
     await expect(runPath(given as never)).rejects.toThrow(message);

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { InvalidOptionsError, isOrchestratorError } from '../../core/errors.js';
+import { InvalidOptionsError } from '../../core/errors.js';
 import type { RunEvent } from '../../core/events.js';
 import type { OrchestrationOutput } from '../../core/output.js';
 import { callback, parse } from '../../core/parse.js';
@@ -7,9 +7,9 @@ import { isTool, type AnyTool } from '../../core/tool.js';
 import { runMachine } from '../../machines/index.js';
 import type { FailurePath } from '../paths/failure-paths.js';
 import type { Backend } from './backend.js';
-import { RunLevers } from './run-levers.js';
-import { RunScript } from './run-script.js';
-import { RunWorld } from './run-world.js';
+import type { Outcome, PathDriver } from './driver.js';
+import { RunDriver } from './run-driver.js';
+import type { WorldOptions } from './run-world.js';
 import { turns } from './turns.js';
 
 /** What a path is walked with. */
@@ -61,56 +61,52 @@ export class PathDivergence extends Error {
   }
 }
 
+/** How the paths of each chart are walked. */
+const DRIVERS: Readonly<Record<string, new (path: FailurePath, options: WorldOptions) => PathDriver>> = {
+  [runMachine.id]: RunDriver,
+};
+
 /**
- * Walks a path of the run chart in a real orchestrator, on simulated time: its surroundings do what the path says, and
- * the chart must hear the events of the path, in its order, and be in its states.
+ * Walks a path in a real orchestrator, on simulated time: its surroundings do what the path says, and the chart must
+ * hear the events of the path, in its order, and be in its states.
  *
  * @throws {PathDivergence} when it goes another way.
  * @throws {InvalidOptionsError} for a path of another chart, or one that only the chart knows (`path.unreachable`).
  */
 export async function runPath(path: FailurePath<any>, harness: PathHarness = {}): Promise<PathRun> {
-  checkPath(path);
-  const script = new RunScript(path);
+  const Driver = driverOf(path);
   const {
     request = {},
     answer = { answer: 42 },
     tool,
     toolOptions,
   } = parse(harnessSchema, harness, 'harness');
-  const world = new RunWorld(script, {
-    tool: tool && checked(tool as NonNullable<PathHarness['tool']>),
-    request,
-    toolOptions,
-    answer,
-  });
-  const walk = new Walk(path, world);
+  const make = tool && checked(tool as NonNullable<PathHarness['tool']>);
+  const driver = new Driver(path, { tool: make, request, toolOptions, answer });
+  const walk = new Walk(path, driver);
   try {
     await walk.go();
     const { output, error } = await walk.end();
-    const calls = world.flights.map(({ result }) => result);
-    return { states: world.seen.map(({ state }) => state), output, error, events: world.events, calls };
+    const calls = driver.flights.map(({ result }) => result);
+    return { states: driver.seen.map(({ state }) => state), output, error, events: driver.events, calls };
   } finally {
-    await walk.cleanUp();
+    await driver.cleanUp();
   }
 }
 
 class Walk {
-  private readonly levers: RunLevers;
-
   constructor(
     private readonly path: FailurePath,
-    private readonly world: RunWorld,
-  ) {
-    this.levers = new RunLevers(world);
-  }
+    private readonly driver: PathDriver,
+  ) {}
 
   async go(): Promise<void> {
-    await this.levers.begin();
+    await this.driver.begin();
     await this.settle(0);
     for (let index = 0; index < this.path.steps.length; index++) {
       // What followed at once from a step before has happened already.
       if (this.heard <= index) {
-        await this.levers.pull(index);
+        await this.driver.pull(index);
         await this.settle(index + 1);
       }
       this.compare(index);
@@ -118,33 +114,18 @@ class Walk {
     if (this.heard > this.path.steps.length) this.compare(this.path.steps.length);
   }
 
-  async end(): Promise<Pick<PathRun, 'output' | 'error'>> {
+  async end(): Promise<Outcome> {
     if (!this.path.end.isFinal) return { output: undefined, error: undefined };
-    const outcome = this.world.run.output.then(
-      (output) => ({ output, error: undefined as unknown }),
-      (error: unknown) => ({ output: isOrchestratorError(error) ? error.output : undefined, error }),
-    );
     const hangs = turns(20).then(() =>
       this.diverge(this.path.steps.length - 1, 'its output does not settle'),
     );
     hangs.catch(() => {});
-    return Promise.race([outcome, hangs]);
-  }
-
-  /** Lets everything come to its end, so that a tool that misbehaves cannot reach the next test. */
-  async cleanUp(): Promise<void> {
-    const { world } = this;
-    for (const flight of world.flights)
-      if (!world.ended.has(flight)) world.end(flight, { kind: 'fail', status: 400 });
-    this.levers.release();
-    for (const caller of world.callers) caller.cancel();
-    await turns(2);
-    await world.sim.runToIdle();
+    return Promise.race([this.driver.outcome(), hangs]);
   }
 
   /** Events heard; the first thing a chart is told is that it begins. */
   private get heard(): number {
-    return this.world.seen.length - 1;
+    return this.driver.seen.length - 1;
   }
 
   /** A tool may take some turns of the event loop to settle; nothing here takes time. */
@@ -156,7 +137,7 @@ class Walk {
   }
 
   private compare(index: number): void {
-    const seen = this.world.seen[index + 1];
+    const seen = this.driver.seen[index + 1];
     const step = this.path.steps[index];
     if (step !== undefined && seen?.event === step.event.type && seen.state === step.state) return;
     this.diverge(
@@ -168,22 +149,24 @@ class Walk {
   private diverge(index: number, instead: string): never {
     const step = this.path.steps[index];
     const wanted = step ? `${step.event.type}, then ${step.state}` : `nothing after ${this.path.end.state}`;
-    const told = this.world.flights.map((flight, at) => `call ${at + 1}: ${flight.result ?? 'not settled'}`);
+    const told = this.driver.flights.map((flight, at) => `call ${at + 1}: ${flight.result ?? 'not settled'}`);
     const calls = told.length === 0 ? '' : ` The tools by themselves: ${told.join(', ')}.`;
     throw new PathDivergence(
-      `The run left the path at step ${index + 1} of ${this.path.steps.length} (${this.path.story}). ` +
-        `By the path: ${wanted}; in the run: ${instead}.${calls}`,
+      `The ${this.path.chart} left the path at step ${index + 1} of ${this.path.steps.length} (${this.path.story}). ` +
+        `By the path: ${wanted}; in the ${this.path.chart}: ${instead}.${calls}`,
       this.path,
       index,
     );
   }
 }
 
-function checkPath(path: FailurePath): void {
-  const { chart, steps, unreachable } = (path ?? {}) as Partial<FailurePath>;
-  if (chart !== runMachine.id || !Array.isArray(steps)) {
+function driverOf(path: FailurePath) {
+  const { chart = typeof path, steps, unreachable } = (path ?? {}) as Partial<FailurePath>;
+  const driver = Array.isArray(steps) ? DRIVERS[chart] : undefined;
+  if (!driver) {
+    const known = Object.keys(DRIVERS).join(', ');
     throw new InvalidOptionsError(
-      `runPath() walks paths of \`runMachine\`, made by failurePaths(), got ${chart === undefined ? typeof path : `one of "${chart}"`}.`,
+      `runPath() walks paths that failurePaths() made of Troupe's own charts (${known}), got one of ${chart}.`,
     );
   }
   if (unreachable !== undefined) {
@@ -191,6 +174,7 @@ function checkPath(path: FailurePath): void {
       `The orchestrator never goes this path: ${unreachable}. Leave out paths that have \`unreachable\`.`,
     );
   }
+  return driver;
 }
 
 function checked(make: (backend: Backend) => AnyTool): (backend: Backend) => AnyTool {

@@ -14,6 +14,7 @@ import { SPANS } from '../paths/attempt-events.js';
 import { stateOf } from '../paths/trace.js';
 import { createSimulation, type Simulation } from '../simulation.js';
 import { backendOf, Flight, type Backend } from './backend.js';
+import type { Seen } from './driver.js';
 import { HeldStore } from './held-store.js';
 import { HalfBundle, HeldBundle, HeldTool, PlainTool } from './path-tools.js';
 import type { RunScript } from './run-script.js';
@@ -21,12 +22,6 @@ import type { RunScript } from './run-script.js';
 /** Holds a slot or part of the budget. */
 export interface Holder {
   release(usedTokens: number): void;
-}
-
-/** What was seen of the run's chart: an event, and the state it left it in. */
-export interface Seen {
-  readonly event: string;
-  readonly state: string;
 }
 
 export interface WorldOptions {
