@@ -134,8 +134,8 @@ export class Execution extends AttemptRecord {
     this.send(limit.code === 'deadline_exceeded' ? { type: 'deadline.passed' } : { type: 'budget.exceeded' });
   }
 
-  deadlinePassed(call: Call): void {
-    call.abort('timed_out');
+  deadlinePassed(call?: Call): void {
+    call?.abort('timed_out');
     this.root.isStopping = true;
     this.send({ type: 'deadline.passed' });
   }

@@ -65,6 +65,11 @@ export class VirtualClock implements Clock {
     return true;
   }
 
+  /** Time leaps, as after a machine slept: timers that fell due meanwhile are late, and fire when they are asked for. */
+  jump(ms: number): void {
+    this.time += ms;
+  }
+
   private next(withBackground: boolean): VirtualTimer | undefined {
     let first: VirtualTimer | undefined;
     for (const timer of this.timers) {
