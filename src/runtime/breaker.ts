@@ -135,6 +135,11 @@ export class Breaker {
     this.send({ type: 'reset' });
   }
 
+  /** Permits given out that were not settled, whatever epoch they are of. */
+  get permits(): number {
+    return this.open.size;
+  }
+
   /** Closed, with nothing counted and nobody in it: a new one would be the same. */
   get isIdle(): boolean {
     const isNew = this.state === 'closed' && this.open.size === 0 && this.listeners.size === 0;
