@@ -23,7 +23,7 @@ export class BreakerModel {
   private good = 0;
   private bad = 0;
   private samples: { at: number; failed: boolean; slow: boolean }[] = [];
-  private calls = new Map<number, { era: number; leaseUntil: number }>();
+  private calls = new Map<number, { era: number; at: number; leaseUntil: number }>();
 
   constructor(private readonly rules: BreakerRules) {}
 
@@ -35,7 +35,7 @@ export class BreakerModel {
     const { probes, leaseMs } = this.rules.halfOpen;
     const isAllowed =
       this.state === 'closed' || (isProbe && this.probing().length + this.good + this.bad < probes);
-    this.calls.set(call, { era: this.era, leaseUntil: isProbe ? now + leaseMs : Infinity });
+    this.calls.set(call, { era: this.era, at: now, leaseUntil: isProbe ? now + leaseMs : Infinity });
     return isAllowed;
   }
 
@@ -97,7 +97,6 @@ export class BreakerModel {
 
   /** Takes a state over: after a restart, or where a moment could go either way. */
   adopt(saved: BreakerSnapshot, now: number): void {
-    const { probes } = this.rules.halfOpen;
     const isOther = saved.state !== this.state;
     this.state = saved.state;
     if (isOther) this.era += 1;
@@ -110,14 +109,16 @@ export class BreakerModel {
     this.samples = saved.samples.flatMap(([at, calls, failures, slow]) =>
       Array.from({ length: calls }, (_, index) => ({ at, failed: index < failures, slow: index < slow })),
     );
-    if (saved.state !== 'half-open') return;
-    // Which of the calls in flight are probes is not said: the newest are.
-    const newest = [...this.calls.keys()].slice(-Math.max(0, probes - this.good - this.bad));
-    for (const call of newest)
-      this.calls.set(call, { era: this.era, leaseUntil: now + this.rules.halfOpen.leaseMs });
+    if (saved.state !== 'half-open' || !isOther) return;
+    // Calls made since it became half-open are its probes.
+    const { leaseMs, deadlineMs } = this.rules.halfOpen;
+    for (const call of this.calls.values()) {
+      if (call.at >= this.until - deadlineMs)
+        Object.assign(call, { era: this.era, leaseUntil: call.at + leaseMs });
+    }
   }
 
-  private probing(): [number, { era: number; leaseUntil: number }][] {
+  private probing() {
     return [...this.calls].filter(([, call]) => call.era === this.era && call.leaseUntil !== Infinity);
   }
 

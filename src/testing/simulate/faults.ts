@@ -7,7 +7,7 @@ export interface FaultRates {
   readonly error: number;
   /** A call is told to come back later. Default 0.06. */
   readonly rateLimit: number;
-  /** A call takes seconds, or a minute. Default 0.15. */
+  /** A call takes seconds, or a minute. Default 0.25. */
   readonly latency: number;
   /** A call never answers, and obeys its signal. Default 0.05. */
   readonly hang: number;
@@ -23,7 +23,9 @@ export interface FaultRates {
   readonly cancel: number;
   /** An operation makes the clock leap past many timers at once. Default 0.03. */
   readonly jump: number;
-  /** An operation makes the store fail, be slow, or recover. Default 0.05. */
+  /** An operation takes a provider down for a while: all its calls fail. Default 0.06. */
+  readonly outage: number;
+  /** An operation makes the store fail, or be slow, for a while. Default 0.04. */
   readonly store: number;
   /** An operation kills a process, or closes it, and starts another on the same store. Default 0.03. */
   readonly restart: number;
@@ -34,7 +36,7 @@ export interface FaultRates {
 const DEFAULT_RATES: FaultRates = {
   error: 0.2,
   rateLimit: 0.06,
-  latency: 0.15,
+  latency: 0.25,
   hang: 0.05,
   ignoreAbort: 0.1,
   badOutput: 0.04,
@@ -42,7 +44,8 @@ const DEFAULT_RATES: FaultRates = {
   overspend: 0.1,
   cancel: 0.12,
   jump: 0.03,
-  store: 0.05,
+  outage: 0.06,
+  store: 0.04,
   restart: 0.03,
   observer: 0.1,
 };
@@ -60,6 +63,7 @@ const ratesSchema = z.strictObject({
   overspend: rate,
   cancel: rate,
   jump: rate,
+  outage: rate,
   store: rate,
   restart: rate,
   observer: rate,

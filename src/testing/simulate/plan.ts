@@ -64,7 +64,8 @@ export type Operation =
   | RunOperation
   | (Step & { readonly kind: 'cancel'; readonly target: number; readonly by: 'cancel' | 'signal' })
   | (Step & { readonly kind: 'jump'; readonly ms: number })
-  | (Step & { readonly kind: 'store'; readonly mood: StoreMood })
+  | (Step & { readonly kind: 'store'; readonly mood: StoreMood; readonly forMs: number })
+  | (Step & { readonly kind: 'outage'; readonly provider: ProviderName; readonly forMs: number })
   | (Step & {
       readonly kind: 'breaker';
       readonly process: number;
@@ -97,9 +98,17 @@ export function planOf(seed: number, steps: number, faults: FaultRates): Operati
 function operation(seed: number, number: number, faults: FaultRates): Operation {
   const draws = new Draws(seed, FOR_OPERATION, number);
   const step: Step = { number, afterMs: gap(draws) };
-  const { cancel, jump, store, restart } = faults;
-  const rest = Math.max(0, 1 - cancel - jump - store - restart);
-  const kind = draws.weighted({ run: rest * 0.96, breaker: rest * 0.04, cancel, jump, store, restart });
+  const { cancel, jump, outage, store, restart } = faults;
+  const rest = Math.max(0, 1 - cancel - jump - outage - store - restart);
+  const kind = draws.weighted({
+    run: rest * 0.96,
+    breaker: rest * 0.04,
+    cancel,
+    jump,
+    outage,
+    store,
+    restart,
+  });
   const process = draws.chance(0.7) ? 0 : draws.int(1, PROCESSES - 1);
   switch (kind) {
     case 'run':
@@ -115,9 +124,16 @@ function operation(seed: number, number: number, faults: FaultRates): Operation 
     case 'jump':
       return { ...step, kind, ms: draws.magnitude(500, 200_000) };
     case 'store':
-      return { ...step, kind, mood: draws.pick(['fine', 'fine', 'failing', 'deaf', 'slow']) };
+      return {
+        ...step,
+        kind,
+        mood: draws.pick(['failing', 'deaf', 'slow']),
+        forMs: draws.magnitude(20, 50_000),
+      };
+    case 'outage':
+      return { ...step, kind, provider: providerOf(draws), forMs: draws.magnitude(100, 20_000) };
     case 'breaker': {
-      const provider = draws.pick(Object.keys(BREAKERS) as ProviderName[]);
+      const provider = providerOf(draws);
       return {
         ...step,
         kind,
@@ -132,8 +148,12 @@ function operation(seed: number, number: number, faults: FaultRates): Operation 
   }
 }
 
+function providerOf(draws: Draws): ProviderName {
+  return draws.pick(Object.keys(BREAKERS) as ProviderName[]);
+}
+
 function gap(draws: Draws): number {
-  const size = draws.weighted({ none: 20, short: 35, middle: 30, long: 12, idle: 3 });
+  const size = draws.weighted({ none: 42, short: 26, middle: 20, long: 9, idle: 3 });
   const most = { none: 0, short: 60, middle: 900, long: 8000, idle: 45_000 }[size];
   return draws.int(0, most);
 }

@@ -44,7 +44,11 @@ async function perform(world: World, operation: Operation): Promise<void> {
       world.leap(operation.ms);
       return;
     case 'store':
-      world.store.mood = operation.mood;
+      world.store.turn(operation.mood);
+      world.clock.setTimeout(() => world.store.recover(operation.mood), operation.forMs);
+      return;
+    case 'outage':
+      world.outages[operation.provider] = world.now + operation.forMs;
       return;
     case 'breaker':
       return operate(world.processes[operation.process]!, operation);
@@ -192,7 +196,7 @@ function operate(process: SimulatedProcess, { provider, act }: Operation & { kin
 
 /** Nothing more happens: runs end by themselves, or are ended by closing their Troupe. */
 async function finish(world: World): Promise<void> {
-  world.store.mood = 'fine';
+  world.store.turn('fine');
   await world.pass(DRAIN_MS);
   if (world.breach) return;
   for (const process of world.processes) if (process.closingAt === undefined) world.close(process, 100);

@@ -1,4 +1,5 @@
-import { wasLeftBehind, type CallRecord } from './calls.js';
+import { usageOf, wasLeftBehind, type CallRecord } from './calls.js';
+import type { LedgerBudget } from './process.js';
 import { firstBreach, named, unless, type Breach, type Check } from './rules.js';
 import { areShared, isOpen } from './runs.js';
 import { POOLS } from './setting.js';
@@ -62,7 +63,7 @@ const reserved: Check<CallRecord> = (world, call) => {
     const limit = limits[unit];
     // A nested call is covered by what its outer call has reserved, whatever others have spent since.
     if (limit === undefined || call.outer) continue;
-    if (spent[unit] + held[unit] > limit + EPSILON) {
+    if (spent[unit] + held[unit] > limit + excessNow(world, ledger, unit) + EPSILON) {
       return {
         rule: 'overspent',
         message: `${named(call)} began with ${spent[unit]} ${unit} spent and ${held[unit]} reserved of a limit of ${limit} (${ledger.label})`,
@@ -71,6 +72,15 @@ const reserved: Check<CallRecord> = (world, call) => {
   }
   return undefined;
 };
+
+/** What calls that have settled in this very moment used beyond their estimate: it may have been reserved before. */
+function excessNow(world: World, { calls }: LedgerBudget, unit: 'tokens' | 'costUsd'): number {
+  const now = calls.filter(({ endedAt }) => endedAt === world.now);
+  return now.reduce(
+    (sum, each) => sum + Math.max(0, usageOf(each).high[unit] - (each.facts.estimate?.[unit] ?? 0)),
+    0,
+  );
+}
 
 const oneExecution: Check<CallRecord> = (world, call) => {
   const { key } = call.run;
@@ -168,7 +178,7 @@ const notShown: Check<CallRecord> = (_world, call) => {
   const { run: record, outer, context, tool } = call;
   const { task } = record.operation;
   // Where one place of the plan is certain: a named tool that is no bundle.
-  if (outer || task.tool === null || task.bundle) return undefined;
+  if (outer || task.tool === null || task.bundle || call.facts.kind === 'bundle') return undefined;
   const shown = record.shown.find((each) => each.tool !== tool || each.attempt < context.attempt);
   return unless(shown === undefined, 'shown', () => {
     return `${named(call)} began, and part of what attempt ${shown!.attempt} of "${shown!.tool}" said was shown`;

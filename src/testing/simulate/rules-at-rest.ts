@@ -23,7 +23,7 @@ const breakerState: Check<SimulatedProcess> = (world, process) => {
     const model = process.models[provider];
     model.passTime(world.now);
     const breaker = process.troupe.breaker(provider);
-    if (world.isUnsettled(model) || (provider === 'delta' && awaitsCheck(world, process))) {
+    if (world.isUnsettled(model)) {
       model.adopt(breaker.snapshot(), world.now);
     } else if (model.state !== breaker.state) {
       return {
@@ -34,11 +34,6 @@ const breakerState: Check<SimulatedProcess> = (world, process) => {
   }
   return undefined;
 };
-
-/** An answer that won is checked against its schema, and its permit settled, once the loser has settled. */
-function awaitsCheck(world: World, process: SimulatedProcess): boolean {
-  return world.flying(process).some(({ tool, abortedAt }) => tool === 'jury' && abortedAt !== undefined);
-}
 
 const nothingHeld: Check<SimulatedProcess> = (world, process) => {
   const flying = world.flying(process).filter((call) => call.endedAt === undefined || !call.hasLanded);
@@ -52,7 +47,7 @@ const nothingHeld: Check<SimulatedProcess> = (world, process) => {
         message: `${pool.active} slots of the pool of "${provider}" in process ${process.name} are taken, by ${here.length} calls`,
       };
     }
-    if (breaker.permits > permitted.length && !(provider === 'delta' && awaitsCheck(world, process))) {
+    if (breaker.permits > permitted.length) {
       return {
         rule: 'nothing_held',
         message: `${breaker.permits} permits of "${provider}" in process ${process.name} are out, for ${permitted.length} calls`,

@@ -50,7 +50,7 @@ export const BREAKERS: Readonly<Record<ProviderName, BreakerRules>> = {
 };
 
 export const POOLS = {
-  alpha: { size: 4, queueLimit: 4, queueTimeoutMs: 6000 },
+  alpha: { size: 3, queueLimit: 3, queueTimeoutMs: 3000 },
   beta: { size: 2, queueLimit: 6, queueTimeoutMs: 4000 },
   gamma: { size: 3 },
 } as const satisfies Partial<Record<ProviderName, PoolOptions>>;
@@ -88,7 +88,14 @@ export const TOOLS = {
   once: { ...plain, provider: 'beta', estimate: { tokens: 80, costUsd: 0.01 }, idempotent: false },
   outer: { ...plain, provider: 'gamma', estimate: { tokens: 120, costUsd: 0.03 }, kind: 'nesting' },
   panel: { ...plain, provider: 'alpha', estimate: { tokens: 30, costUsd: 0.003 }, kind: 'bundle' },
-  jury: { ...plain, provider: 'delta', estimate: { tokens: 50, costUsd: 0.005 }, kind: 'bundle' },
+  // Not idempotent, so never hedged: its answers are checked against a schema right when they come.
+  jury: {
+    provider: 'delta',
+    estimate: { tokens: 50, costUsd: 0.005 },
+    kind: 'bundle',
+    idempotent: false,
+    replayable: false,
+  },
   blind: { ...plain, provider: 'delta', estimate: undefined },
 } as const satisfies Record<string, ToolFacts>;
 

@@ -22,7 +22,7 @@ interface Answer {
 
 /** One store for all processes. It fails when told to, and keeps books of its own of who holds which key. */
 export class SharedStore {
-  mood: StoreMood = 'fine';
+  private mood: StoreMood = 'fine';
   private readonly leases = new Map<string, Lease>();
   /** Owners whose renewal did not get through, or over whom time leapt: they may lose a key through no fault of theirs. */
   private readonly excused = new Set<string>();
@@ -33,6 +33,15 @@ export class SharedStore {
   /** Two owners were given one key. */
   doubled: string | undefined;
   private readonly inner = memoryStore({ ttlMs: TTL_MS, maxEntries: 50 });
+
+  turn(mood: StoreMood): void {
+    this.mood = mood;
+  }
+
+  /** From a mood, unless another has come since. */
+  recover(from: StoreMood): void {
+    if (this.mood === from) this.mood = 'fine';
+  }
 
   /** The store as a process sees it. A process that is gone gets no answers, and changes nothing. */
   viewFor(clock: Clock, isGone: () => boolean): Store {

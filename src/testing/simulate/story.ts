@@ -29,7 +29,9 @@ function tell(operation: Operation): string {
     case 'jump':
       return `the clock leaps ${operation.ms} ms`;
     case 'store':
-      return `the store is ${operation.mood}`;
+      return `the store is ${operation.mood} for ${operation.forMs} ms`;
+    case 'outage':
+      return `"${operation.provider}" is down for ${operation.forMs} ms`;
     case 'breaker':
       return `${operation.act} the breaker of "${operation.provider}" in process ${nameOf(operation.process)}`;
     case 'restart':

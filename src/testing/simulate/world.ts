@@ -7,7 +7,7 @@ import type { BreakerModel, Verdict } from './breaker-model.js';
 import type { CallRecord } from './calls.js';
 import { Coverage } from './coverage.js';
 import type { FaultRates } from './faults.js';
-import { SimulatedProcess, type LedgerBudget } from './process.js';
+import { eachProvider, SimulatedProcess, type LedgerBudget } from './process.js';
 import { breachAtCall } from './rules-at-call.js';
 import { breachAtClose, breachAtEnd } from './rules-at-end.js';
 import { breachAtRest, breachWhenQuiet } from './rules-at-rest.js';
@@ -24,6 +24,8 @@ export class World {
   readonly runs: RunRecord[] = [];
   readonly coverage = new Coverage();
   readonly processes: SimulatedProcess[] = [];
+  /** Until when a provider is down. */
+  readonly outages = eachProvider(() => 0);
   breach: Breach | undefined;
   /** A line for each call, in order. */
   readonly calls: CallRecord[] = [];
@@ -243,11 +245,7 @@ export class World {
       call.hasLanded = true;
       this.inFlight.get(process)!.delete(call);
       const { provider } = call.facts;
-      if (call.abortedAt !== undefined) {
-        // Now that the loser has settled, the answer that won is checked against its schema.
-        if (call.tool === 'jury') process.models[provider].doubt(this.now);
-        return;
-      }
+      if (call.abortedAt !== undefined) return;
       const { slow } = BREAKERS[provider];
       const isSlow = slow !== undefined && this.now - call.startedAt >= slow.ms;
       process.models[provider].settle(call.number, verdictOn(call), isSlow, this.now);
@@ -274,13 +272,14 @@ export class World {
     const facts = factsOf(tool);
     const { operation } = run;
     const graceMs = operation.abortGraceMs;
+    const behaviour = behaviourOf(this.seed, operation.number, run.calls.length + 1, facts, this.faults);
     return {
       number: this.calls.length + 1,
       run,
       outer,
       tool,
       facts,
-      behaviour: behaviourOf(this.seed, operation.number, run.calls.length + 1, facts, this.faults),
+      behaviour: this.outages[facts.provider] > this.now ? { ...behaviour, ...OUTAGE } : behaviour,
       context,
       signal: context.signal,
       startedAt: this.now,
@@ -297,6 +296,9 @@ export class World {
     };
   }
 }
+
+/** What every call of a provider that is down does. */
+const OUTAGE = { does: 'fail', failure: 'unavailable', deltas: 0 } as const;
 
 function verdictOn({ end, behaviour, tool }: CallRecord): Verdict {
   if (end === 'failed') return FAILURES[behaviour.failure].counts ? 'failure' : 'neutral';
