@@ -16,4 +16,12 @@ export {
   type ScriptedOptions,
   type ScriptStep,
 } from './scripted-tool.js';
+export {
+  simulate,
+  type SimulateOptions,
+  type SimulationFailure,
+  type SimulationReport,
+} from './simulate/simulate.js';
+export type { FaultRates } from './simulate/faults.js';
+export { RULES as simulationRules, type RuleName as SimulationRule } from './simulate/rules.js';
 export { storeContract, type MakeStore } from './store-contract.js';

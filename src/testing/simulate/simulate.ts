@@ -63,7 +63,12 @@ export interface Seams {
  *
  * @throws {InvalidOptionsError} naming the option, the rule and the value.
  */
-export async function simulate(options: SimulateOptions = {}, seams: Seams = {}): Promise<SimulationReport> {
+export function simulate(options: SimulateOptions = {}): Promise<SimulationReport> {
+  return simulateWith(options, {});
+}
+
+/** With a seam for the tests of the simulation. */
+export async function simulateWith(options: SimulateOptions, seams: Seams): Promise<SimulationReport> {
   const { seed = 1, steps = 60, only } = parse(optionsSchema, options, 'simulate()');
   const faults = parseFaults(options.faults);
   const isWanted = ({ number }: Operation) => only === undefined || only.includes(number);
