@@ -49,6 +49,7 @@ async function perform(world: World, operation: Operation): Promise<void> {
       return;
     case 'outage':
       world.outages[operation.provider] = world.now + operation.forMs;
+      world.coverage.count('outages');
       return;
     case 'breaker':
       return operate(world.processes[operation.process]!, operation);

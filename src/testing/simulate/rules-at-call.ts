@@ -73,13 +73,15 @@ const reserved: Check<CallRecord> = (world, call) => {
   return undefined;
 };
 
-/** What calls that have settled in this very moment used beyond their estimate: it may have been reserved before. */
+/** What calls used beyond their estimate in this very moment: the call may have been reserved right before. */
 function excessNow(world: World, { calls }: LedgerBudget, unit: 'tokens' | 'costUsd'): number {
-  const now = calls.filter(({ endedAt }) => endedAt === world.now);
-  return now.reduce(
-    (sum, each) => sum + Math.max(0, usageOf(each).high[unit] - (each.facts.estimate?.[unit] ?? 0)),
-    0,
-  );
+  let excess = 0;
+  for (const call of calls) {
+    const used = call.endedAt === world.now ? usageOf(call).high[unit] : 0;
+    const charged = call.startedAt === world.now ? call.charged[unit] : 0;
+    excess += Math.max(0, Math.max(used, charged) - (call.facts.estimate?.[unit] ?? 0));
+  }
+  return excess;
 }
 
 const oneExecution: Check<CallRecord> = (world, call) => {

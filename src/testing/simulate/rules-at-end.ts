@@ -103,6 +103,19 @@ const stream: Check<Ended> = (_world, { record, events }) => {
   return strange && wrong(`an event of it names the run ${strange.runId}`);
 };
 
+const givesUp: Check<Ended> = (_world, { record, events }) => {
+  const { timeoutMs } = record.operation;
+  // Who shares an execution shares the latest deadline.
+  if (timeoutMs === undefined || record.key !== undefined) return undefined;
+  const late = events.find(
+    (event) =>
+      event.type === 'retry_scheduled' && event.at + event.delayMs > record.startedAt + timeoutMs + 1,
+  );
+  return unless(late === undefined, 'gives_up', () => {
+    return `${namedRun(record)} went to sleep at ${late!.at - record.startedAt} ms for longer than its deadline of ${timeoutMs} ms`;
+  });
+};
+
 const plainJson: Check<Ended> = (_world, { record }) => {
   const { output } = record;
   const isPlain = output === undefined || isDeepStrictEqual(JSON.parse(JSON.stringify(output)), output);
@@ -176,7 +189,7 @@ export function isAnswer(output: OrchestrationOutput | undefined): output is Orc
 
 /** What must hold of every run that has settled. */
 export function breachAtEnd(world: World, ended: Ended): Breach | undefined {
-  return firstBreach([ending, stream, plainJson, usage, sameAnswer], world, ended);
+  return firstBreach([ending, stream, givesUp, plainJson, usage, sameAnswer], world, ended);
 }
 
 const nothingLeft: Check<SimulatedProcess> = (world, process) => {

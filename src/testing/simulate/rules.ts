@@ -20,6 +20,7 @@ export const RULES = {
   aborted: 'The signal is aborted for every call whose run has ended.',
   begun_aborted: 'No call begins whose signal is aborted.',
   deadline: 'No call begins after the deadline of its run.',
+  gives_up: 'No run sleeps past its deadline: it gives up before.',
   retries: 'No more retries than `maxRetries`, no more calls than `maxAttempts`, none for a nested run.',
   not_idempotent:
     'A tool that is not idempotent is called again only after a failure that preceded its execution.',
