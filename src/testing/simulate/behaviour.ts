@@ -45,6 +45,11 @@ export interface Behaviour {
   };
 }
 
+/** What a failing call is told to wait: a 429 or a 503 may say so. */
+export function wishOf({ failure, retryAfterMs }: Behaviour): number | undefined {
+  return failure === 'later' || failure === 'unavailable' ? retryAfterMs : undefined;
+}
+
 const FOR_CALL = 3;
 
 /** What the n-th call that belongs to an operation's run does. */
@@ -79,7 +84,7 @@ export function behaviourOf(
     does: kind === 'later' ? 'fail' : kind,
     afterMs: draws.chance(0.12) && facts.kind !== 'nesting' ? undefined : ms,
     failure: kind === 'later' ? 'later' : failure,
-    retryAfterMs: draws.chance(0.8) ? draws.magnitude(10, 9000) : undefined,
+    retryAfterMs: draws.chance(kind === 'later' ? 0.8 : 0.25) ? draws.magnitude(10, 9000) : undefined,
     usage: says ? usageOf(draws, facts, faults) : undefined,
     charge: draws.chance(0.15)
       ? { totalTokens: draws.int(1, 60), costUsd: draws.int(0, 5) / 1000 }

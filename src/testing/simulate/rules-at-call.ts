@@ -1,3 +1,4 @@
+import { wishOf } from './behaviour.js';
 import { usageOf, wasLeftBehind, type CallRecord } from './calls.js';
 import type { LedgerBudget } from './process.js';
 import { firstBreach, named, unless, type Breach, type Check } from './rules.js';
@@ -196,6 +197,24 @@ const cooledDown: Check<CallRecord> = (world, call) => {
   });
 };
 
+const retryAfter: Check<CallRecord> = (world, call) => {
+  const { context, run: record, tool } = call;
+  const before = record.calls.filter(
+    (each) =>
+      each.tool === tool &&
+      each.context.idempotencyKey === context.idempotencyKey &&
+      each.context.attempt === context.attempt - 1 &&
+      each.endedAt !== undefined,
+  );
+  // Of two that raced, the one that failed last is what the retry answers to.
+  const last = before.toSorted((a, b) => a.endedAt! - b.endedAt!).at(-1);
+  if (last?.end !== 'failed' || last.abortedAt !== undefined || before.length > 1) return undefined;
+  const due = last.endedAt! + (wishOf(last.behaviour) ?? 0);
+  return unless(world.now >= due - 1, 'retry_after', () => {
+    return `${named(call)} began ${due - world.now} ms before the time that ${named(last)} was told to wait`;
+  });
+};
+
 const parallel: Check<CallRecord> = (world, call) => {
   const { run: record, outer } = call;
   const { task, maxParallel } = record.operation;
@@ -225,6 +244,7 @@ const CHECKS: readonly Check<CallRecord>[] = [
   notTwice,
   notShown,
   cooledDown,
+  retryAfter,
   parallel,
 ];
 

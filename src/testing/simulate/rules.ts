@@ -26,6 +26,7 @@ export const RULES = {
     'A tool that is not idempotent is called again only after a failure that preceded its execution.',
   shown: 'Once part of an answer was shown, no other call answers instead.',
   cooldown: 'No reliable call before the time its provider asked for (Retry-After).',
+  retry_after: 'No retry before the time that the failed call was told to wait.',
   parallel: 'No more branches or replicates at a time than `maxParallel`.',
   events: 'The stream is run_started, then rising numbers, then one terminal event that fits the output.',
   ending: 'A run ends as the table of the contract says: status, error and rejection agree.',

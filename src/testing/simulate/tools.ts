@@ -3,7 +3,7 @@ import { BundleTool, type ReplicateDraw } from '../../core/bundle-tool.js';
 import { orThrow } from '../../core/output.js';
 import { Tool, toolResult, type AnyTool, type ToolContext } from '../../core/tool.js';
 import type { JsonObject } from '../../core/json.js';
-import { FAILURES } from './behaviour.js';
+import { FAILURES, wishOf } from './behaviour.js';
 import type { CallRecord } from './calls.js';
 import type { SimulatedProcess } from './process.js';
 import { factsOf, TOOLS, type ToolName } from './setting.js';
@@ -113,10 +113,11 @@ function settle(record: CallRecord, error?: unknown): unknown {
 }
 
 function failureOf({ behaviour }: CallRecord): Error {
-  const { failure, retryAfterMs } = behaviour;
+  const { failure } = behaviour;
   const kind = FAILURES[failure];
   if ('bug' in kind) return new TypeError('Cannot read properties of undefined');
-  const wish = failure === 'later' && retryAfterMs !== undefined ? { retryAfterMs } : {};
+  const retryAfterMs = wishOf(behaviour);
+  const wish = retryAfterMs === undefined ? {} : { retryAfterMs };
   const { counts: _counts, precedes: _precedes, ...fields } = kind;
   return Object.assign(new Error(`it is ${failure}`), fields, wish);
 }
