@@ -16,6 +16,8 @@ export class BreakerModel {
   private timedAt = 0;
   private touchedAt = 0;
   private doubtedAt = 0;
+  private changedAt = 0;
+  private now = 0;
   private era = 0;
   private until = 0;
   private openings = 0;
@@ -43,7 +45,7 @@ export class BreakerModel {
     const known = this.calls.get(call);
     this.calls.delete(call);
     if (known === undefined || known.era !== this.era) return;
-    this.touchedAt = now;
+    this.now = this.touchedAt = now;
     if (this.state === 'half-open') {
       if (verdict === 'failure' || (verdict === 'success' && isSlow && this.rules.slow)) this.fail(now);
       else if (verdict === 'success') this.succeed();
@@ -54,6 +56,7 @@ export class BreakerModel {
 
   /** What falls due by the clock has happened by now. */
   passTime(now: number, withLeases = true): void {
+    this.now = now;
     if (withLeases && this.state === 'half-open') {
       for (const [call, { leaseUntil }] of this.probing()) {
         if (leaseUntil > now || this.state !== 'half-open') continue;
@@ -70,6 +73,11 @@ export class BreakerModel {
       if (this.rules.halfOpen.onDeadline === 'closed') this.close();
       else this.open(now);
     }
+  }
+
+  /** Its state has changed in this very moment: a call may have been given its permit right before. */
+  hasJustChanged(now: number): boolean {
+    return this.changedAt === now;
   }
 
   /** What was seen now can mean one thing or the other. */
@@ -169,6 +177,7 @@ export class BreakerModel {
 
   private enter(state: State, until: number): void {
     this.state = state;
+    this.changedAt = this.now;
     this.until = until;
     this.era += 1;
     this.good = this.bad = 0;

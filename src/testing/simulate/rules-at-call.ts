@@ -23,6 +23,10 @@ const permit: Check<CallRecord> = (world, call) => {
   const isAllowed = model.begin(call.number, world.now);
   const message = () =>
     `${named(call)} began while the breaker of "${provider}" was ${state}, and by the rules ${model.state}`;
+  if (model.hasJustChanged(world.now)) {
+    model.doubt(world.now);
+    return undefined;
+  }
   if (state !== 'closed' && state !== 'half-open') return { rule: 'breaker_permits', message: message() };
   if (isAllowed || world.isUnsettled(model)) return undefined;
   return { rule: before === 'half-open' ? 'probe_limit' : 'breaker_permits', message: message() };
