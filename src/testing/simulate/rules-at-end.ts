@@ -105,8 +105,14 @@ const stream: Check<Ended> = (_world, { record, events }) => {
 
 const givesUp: Check<Ended> = (_world, { record, events }) => {
   const { timeoutMs } = record.operation;
-  // Who shares an execution shares the latest deadline.
-  if (timeoutMs === undefined || record.key !== undefined) return undefined;
+  // Who shares an execution shares the latest deadline; a call that ran out of time fails before its retry is told of.
+  if (
+    timeoutMs === undefined ||
+    record.key !== undefined ||
+    record.operation.attemptTimeoutMs !== undefined
+  ) {
+    return undefined;
+  }
   const late = events.find(
     (event) =>
       event.type === 'retry_scheduled' && event.at + event.delayMs > record.startedAt + timeoutMs + 1,
