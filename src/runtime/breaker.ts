@@ -199,6 +199,11 @@ export class Breaker {
     const now = this.ports.now();
     const { openUntil, halfOpenUntil } = this.context;
     if (this.state === 'open' && now >= (openUntil ?? 0)) this.send({ type: 'open.elapsed', at: now });
+    if (this.state === 'half-open') {
+      for (const { permit, lease } of this.open.values()) {
+        if (lease && lease.index >= 0 && lease.at <= now) this.settle(permit, 'expired');
+      }
+    }
     if (this.state === 'half-open' && now >= (halfOpenUntil ?? Infinity)) this.halfOpenElapsed();
   }
 

@@ -321,3 +321,23 @@ describe('permits', () => {
     expect(actor.getSnapshot().value).toBe('half-open');
   });
 });
+
+it('a run that waits for the place of a probe whose lease ends goes on in that very moment', async () => {
+  const { reliable, advance, once } = breakerScene({
+    failures: 1,
+    openMs: 1000,
+    halfOpen: { probes: 1, successes: 1, leaseMs: 500 },
+  });
+  await once('F');
+  await advance(1000);
+  const held = puppet('held', { provider: 'p' });
+  const options = { reliability: { maxRetries: 0, onOpen: 'wait' as const } };
+  const start = () => reliable.start({ tool: held.tool, request: {}, options });
+  start();
+  await advance(0);
+  const waiting = start();
+  await advance(500);
+  expect(waiting.snapshot().state).toBe('attempting.awaiting.breaker');
+  await advance(1000);
+  expect(held.calls).toHaveLength(2);
+});
