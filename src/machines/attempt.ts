@@ -54,13 +54,13 @@ export type AttemptEvent =
   | { type: 'attempt.freed' }
   | { type: 'attempt.refused'; refusal: Refusal }
   /** `partial`: a bundle that the tool made by itself, with half of its replicates valid or fewer. */
-  | { type: 'call.succeeded'; call: number; partial?: boolean }
+  | { type: 'call.succeeded'; call: number; partial?: boolean; committed?: boolean }
   | { type: 'call.failed'; call: number; failure: JudgedFailure; committed: boolean }
   | { type: 'hedge.granted' }
   | { type: 'timer.wait' }
   | { type: 'timer.attempt'; failure: JudgedFailure; committed: boolean }
   | { type: 'timer.hedge' }
-  | { type: 'timer.overrun' }
+  | { type: 'timer.overrun'; committed?: boolean }
   | { type: 'timer.backoff' };
 
 /** Timers the attempt's states use; `at` is absolute, `inMs` counts from now. */
@@ -152,6 +152,7 @@ export const attemptUpdates = {
   }),
   landCall: ({ context, event }: Args<unknown>) => ({
     inFlight: context.inFlight.filter((call) => call !== (event as { call: number }).call),
+    ...shownSince(context, event),
   }),
   noteFailure: ({ context, event }: Args<unknown>) => {
     const { failure, committed } = event as { failure: JudgedFailure; committed: boolean };
@@ -167,7 +168,10 @@ export const attemptUpdates = {
     const decision = retryDecision(context);
     return { wakeAt: context.lastFailure!.at + (decision.kind === 'retry' ? decision.delayMs : 0) };
   },
-  forgetCalls: () => ({ inFlight: [] as readonly number[] }),
+  forgetCalls: ({ context, event }: Args<unknown>) => ({
+    inFlight: [] as readonly number[],
+    ...shownSince(context, event),
+  }),
   nextCandidate: ({ context }: Args<unknown>) => ({
     candidate: context.candidate + 1,
     attempt: 0,
@@ -175,6 +179,15 @@ export const attemptUpdates = {
     refusal: null,
   }),
 };
+
+/** A reader may come to see part of an answer while its call, aborted already, settles. */
+function shownSince(
+  { lastFailure }: AttemptContext,
+  event: unknown,
+): Pick<Partial<AttemptContext>, 'lastFailure'> {
+  const isShown = lastFailure !== null && (event as { committed?: boolean }).committed === true;
+  return isShown ? { lastFailure: { ...lastFailure, committed: true } } : {};
+}
 
 const isInFlight = ({ context, event }: Args<unknown>) =>
   context.inFlight.includes((event as { call: number }).call);

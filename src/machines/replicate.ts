@@ -96,7 +96,7 @@ const replicateSetup = setup({
     landCall: assign((args) => attemptUpdates.landCall(args)),
     noteFailure: assign((args) => attemptUpdates.noteFailure(args)),
     scheduleRetry: assign((args) => attemptUpdates.scheduleRetry(args)),
-    forgetCalls: assign(() => attemptUpdates.forgetCalls()),
+    forgetCalls: assign((args) => attemptUpdates.forgetCalls(args)),
     noteTurn: assign(({ event }) =>
       event.type === 'turn.granted'
         ? { timesOutAt: event.timesOutAt, deadlineAt: earlier(event.deadlineAt, event.timesOutAt) }

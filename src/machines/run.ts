@@ -63,7 +63,7 @@ const runSetup = setup({
     noteRefusal: assign((args) => attemptUpdates.noteRefusal(args)),
     landCall: assign((args) => attemptUpdates.landCall(args)),
     scheduleRetry: assign((args) => attemptUpdates.scheduleRetry(args)),
-    forgetCalls: assign(() => attemptUpdates.forgetCalls()),
+    forgetCalls: assign((args) => attemptUpdates.forgetCalls(args)),
     nextCandidate: assign((args) => ({
       ...attemptUpdates.nextCandidate(args),
       bundleEnd: null,

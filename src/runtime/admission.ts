@@ -22,13 +22,17 @@ type Answer =
   | { readonly kind: 'granted'; readonly grant: Grant }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
   | { readonly kind: 'wait'; readonly on: 'breaker' | 'cooldown'; readonly until: number }
-  | { readonly kind: 'budget'; readonly short: Shortage };
+  | { readonly kind: 'budget'; readonly short: Shortage }
+  | { readonly kind: 'late' };
 
 /** Before a call: a pool slot, then in one synchronous step the reservation and the permit. */
 export class Admission {
   constructor(private readonly host: Host) {}
 
-  /** Answers by `attempt.granted`, `attempt.waiting`, `attempt.refused`, or what {@link AttemptRecord.outOfBudget} does. */
+  /**
+   * Answers by `attempt.granted`, `attempt.waiting`, `attempt.refused`, or what {@link AttemptRecord.outOfBudget} and
+   * {@link AttemptRecord.deadlinePassed} do.
+   */
   acquire(x: AttemptRecord, toolName: string): void {
     const tool = this.host.tools.named(x, toolName);
     const provider = this.host.providers.get(providerOf(tool));
@@ -93,12 +97,17 @@ export class Admission {
       case 'wait':
         if (answer.on === 'breaker') x.leaveQueue = this.whenChanged(x, provider);
         return x.send({ type: 'attempt.waiting', on: answer.on, until: answer.until });
+      case 'late':
+        return x.deadlinePassed();
     }
   }
 
   /** What can be said without a slot. */
   private beforeQueue(x: AttemptRecord, tool: AnyTool, provider: Provider): Answer | null {
     const { spec } = x;
+    const { deadlineAt } = x.context;
+    // The timer of a wait may be late, and come before that of the deadline.
+    if (deadlineAt !== null && this.host.now() > deadlineAt) return { kind: 'late' };
     const { maxAttempts } = this.host.tools.baseRetryConfig(spec);
     if (x.callsAgainstLimit >= maxAttempts) {
       const message = `the run has made its ${maxAttempts} calls (\`maxAttempts\`)`;

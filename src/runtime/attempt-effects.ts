@@ -124,6 +124,10 @@ function armTimer(host: Host, x: AttemptRecord, params: TimerParams): void {
 }
 
 function fire(host: Host, x: AttemptRecord, timer: TimerName): void {
+  if (timer === 'overrun') {
+    const committed = [...x.calls.values()].some((call) => call.isCommitted);
+    return x.send({ type: 'timer.overrun', committed });
+  }
   if (timer !== 'attempt') return x.send({ type: `timer.${timer}` } as AttemptSignal);
   const running = [...x.calls.values()].filter((call) => !call.isSettled);
   // It may have answered, and its answer be checked still.

@@ -99,8 +99,8 @@ export abstract class AttemptRecord implements Hosted {
   abstract outOfBudget(short: Shortage): void;
   /** A limit of a nested run that the tool let through is this one's limit. */
   abstract limitedBy(limit: OrchestratorError): void;
-  /** A tool that held up the event loop also held up the deadline's timer: its call came too late. */
-  abstract deadlinePassed(call: Call): void;
+  /** The deadline's timer is late, as after a tool that held up the event loop: a call came, or would come, after it. */
+  abstract deadlinePassed(call?: Call): void;
   /** Options the plan gives its tools, by name. */
   abstract readonly plannedOptions: ReadonlyMap<string, JsonObject>;
 

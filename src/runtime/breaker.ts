@@ -135,6 +135,11 @@ export class Breaker {
     this.send({ type: 'reset' });
   }
 
+  /** Permits given out that were not settled, whatever epoch they are of. */
+  get permits(): number {
+    return this.open.size;
+  }
+
   /** Closed, with nothing counted and nobody in it: a new one would be the same. */
   get isIdle(): boolean {
     const isNew = this.state === 'closed' && this.open.size === 0 && this.listeners.size === 0;
@@ -194,6 +199,11 @@ export class Breaker {
     const now = this.ports.now();
     const { openUntil, halfOpenUntil } = this.context;
     if (this.state === 'open' && now >= (openUntil ?? 0)) this.send({ type: 'open.elapsed', at: now });
+    if (this.state === 'half-open') {
+      for (const { permit, lease } of this.open.values()) {
+        if (lease && lease.index >= 0 && lease.at <= now) this.settle(permit, 'expired');
+      }
+    }
     if (this.state === 'half-open' && now >= (halfOpenUntil ?? Infinity)) this.halfOpenElapsed();
   }
 

@@ -115,6 +115,9 @@ function startNested(call: Call, nested: NestedRun): Run {
 }
 
 async function runNested(call: Call, nested: NestedRun) {
+  const { deadlineAt } = call.x.context;
+  // The deadline's timer may be late: a nested run must not begin after it.
+  if (deadlineAt !== null && call.host.now() > deadlineAt) call.x.deadlinePassed(call);
   const run = startNested(call, nested);
   call.hasNested = true;
   call.nested.add(run);

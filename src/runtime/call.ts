@@ -199,7 +199,8 @@ export class Call {
       if (!this.aborted && !x.checksAnswers) this.confirm();
       this.finish(outcome, false);
       const partial = this.isPartial ? { partial: true } : {};
-      x.send({ type: 'call.succeeded', call: this.options.number, ...partial });
+      const committed = this.isCommitted;
+      x.send({ type: 'call.succeeded', call: this.options.number, ...partial, committed });
       return;
     }
     const limit = outcome.kind === 'threw' && !this.aborted ? this.nestedLimit(outcome.error) : undefined;

@@ -1,7 +1,7 @@
 import type { AsyncResource } from 'node:async_hooks';
 import type { Actor } from 'xstate';
 import type { Shortage } from '../core/budget.js';
-import type { OrchestratorError } from '../core/errors.js';
+import type { OrchestratorError, OrchestratorErrorCode } from '../core/errors.js';
 import type { JsonObject, JsonValue } from '../core/json.js';
 import type { Plan } from '../core/planning/plan.js';
 import type { AnyTool, ToolContext } from '../core/tool.js';
@@ -51,8 +51,8 @@ export class Execution extends AttemptRecord {
   replicateCalls = 0;
   /** The bundle being asked, or asked last. */
   bundle: Bundle | undefined;
-  /** A limit error of a nested run that the tool let through. */
-  nestedLimit: OrchestratorError | undefined;
+  /** Limit errors of nested runs that tools let through, by code: branches of a plan can meet one of each. */
+  readonly nestedLimits = new Map<OrchestratorErrorCode, OrchestratorError>();
   rejection: OrchestratorError | undefined;
   /** The output an earlier run stored under the same key. */
   replay: JsonValue | undefined;
@@ -130,12 +130,12 @@ export class Execution extends AttemptRecord {
   }
 
   limitedBy(limit: OrchestratorError): void {
-    this.root.nestedLimit = this.nestedLimit = limit;
+    for (const x of [this, this.root]) x.nestedLimits.set(limit.code, limit);
     this.send(limit.code === 'deadline_exceeded' ? { type: 'deadline.passed' } : { type: 'budget.exceeded' });
   }
 
-  deadlinePassed(call: Call): void {
-    call.abort('timed_out');
+  deadlinePassed(call?: Call): void {
+    call?.abort('timed_out');
     this.root.isStopping = true;
     this.send({ type: 'deadline.passed' });
   }

@@ -117,9 +117,9 @@ export function terminalEvent({ output }: Outcome): RunEventBody {
 export function stepError(x: Execution, context: RunContext): OrchestratorError {
   switch (context.end?.status) {
     case 'budget_exceeded':
-      return x.nestedLimit ? nestedLimitError(x.nestedLimit) : shortageError(x);
+      return nestedLimitOf(x, 'budget_exceeded') ?? shortageError(x);
     case 'timed_out':
-      return x.nestedLimit ? nestedLimitError(x.nestedLimit) : stoppedError();
+      return nestedLimitOf(x, 'deadline_exceeded') ?? stoppedError();
     case 'cancelled':
       return stoppedError();
     default:
@@ -193,9 +193,9 @@ function errorFor(
     case 'cancelled':
       return cancelledError(participant);
     case 'timed_out':
-      return x.nestedLimit ? nestedLimitError(x.nestedLimit) : timeError(participant);
+      return nestedLimitOf(x, 'deadline_exceeded') ?? timeError(participant);
     case 'budget_exceeded':
-      return x.nestedLimit ? nestedLimitError(x.nestedLimit) : shortageError(x);
+      return nestedLimitOf(x, 'budget_exceeded') ?? shortageError(x);
     case 'failed':
       return x.steps.find((step) => step.status === 'failed' && step.error)?.error ?? toolError(x, context);
   }
@@ -246,6 +246,11 @@ function shortageError(x: Execution): BudgetExceeded {
   );
   if (x.shortage) budgetsBehind.set(error, x.shortage.budget);
   return error;
+}
+
+function nestedLimitOf(x: Execution, code: OrchestratorErrorCode): BudgetExceeded | undefined {
+  const limit = x.nestedLimits.get(code);
+  return limit && nestedLimitError(limit);
 }
 
 function nestedLimitError(cause: OrchestratorError): BudgetExceeded {

@@ -44,7 +44,8 @@ export class Participant {
   /** Why the caller does not want the run any more. */
   leaving: { readonly kind: 'cancelled' | 'timed_out'; readonly reason: unknown } | undefined;
   isEnded = false;
-  private hasStarted = false;
+  /** `run_started` was sent. */
+  hasStarted = false;
   /** What was said before `run_started`. */
   private readonly early: RunEventBody[] = [];
   /** Warnings about this caller's own callbacks; the execution's are in its record. */

@@ -152,10 +152,10 @@ export class ReplicateRun extends AttemptRecord {
     this.send({ type: 'replicate.stop', cause: 'budget_exceeded' });
   }
 
-  deadlinePassed(call: Call): void {
+  deadlinePassed(call?: Call): void {
     const { timesOutAt } = this.context;
     if (timesOutAt !== null && this.host.now() > timesOutAt) {
-      call.abort('timeout');
+      call?.abort('timeout');
       return this.send({ type: 'timer.replicate' });
     }
     this.owner.deadlinePassed(call);

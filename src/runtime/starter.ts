@@ -130,7 +130,10 @@ export class Starter {
   concluded(x: Execution, status: RunStatus | 'rejected', context: RunContext): void {
     const [first] = x.participants;
     const end = (participant: Participant) => {
-      if (status === 'rejected') return this.end(participant, undefined, { error: x.rejection });
+      if (status === 'rejected') {
+        const terminal = participant.hasStarted ? rejectedEvent(participant, x) : undefined;
+        return this.end(participant, terminal, { error: x.rejection });
+      }
       if (x.replay === undefined) {
         return this.endWith(participant, outcomeFor(participant, x, status, context, participant !== first));
       }
@@ -319,6 +322,11 @@ type Scoped = StartRequest & { readonly scope: AsyncResource };
 
 interface RunState {
   execution: Execution | undefined;
+}
+
+/** A stream that has begun ends with a terminal event, whatever becomes of the run. */
+function rejectedEvent({ elapsedMs }: Participant, { usage, rejection }: Execution): RunEventBody {
+  return { type: 'error', status: 'failed', usage: { ...usage }, elapsedMs, error: rejection!.toJSON() };
 }
 
 function replayedStart(stored: JsonValue): RunEventBody {

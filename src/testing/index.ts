@@ -93,3 +93,12 @@ export type { Finding, Verdict } from './verify/finding.js';
 export { pickTool } from './verify/pick-tool.js';
 export { ModelServer, type ModelServerOptions } from './verify/model-server/server.js';
 export { redirectHttp, settingsFor } from './verify/model-server/redirect.js';
+
+export {
+  simulate,
+  type SimulateOptions,
+  type SimulationFailure,
+  type SimulationReport,
+} from './simulate/simulate.js';
+export type { FaultRates } from './simulate/faults.js';
+export { RULES as simulationRules, type RuleName as SimulationRule } from './simulate/rules.js';

@@ -96,6 +96,11 @@ export class VirtualClock implements Clock {
     return true;
   }
 
+  /** Time leaps, as after a machine slept: timers that fell due meanwhile are late, and fire when they are asked for. */
+  jump(ms: number): void {
+    this.time += ms;
+  }
+
   private get next(): VirtualTimer | undefined {
     const [timer, other] = [this.timers.first, this.background.first];
     if (timer === undefined || other === undefined) return timer ?? other;

@@ -1,6 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { Budget, ConflictError, Orchestrator, type CancelledError } from '../../src/index.js';
+import {
+  Budget,
+  ConflictError,
+  memoryStore,
+  Orchestrator,
+  type CancelledError,
+  type Logger,
+} from '../../src/index.js';
 import { createSimulation, hang, ok, scriptedTool, slow, type ScriptStep } from '../../src/testing/index.js';
+
+const quiet: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 
 function setUp(step?: ScriptStep) {
   const sim = createSimulation();
@@ -32,6 +41,25 @@ describe('callers in flight with one key', () => {
       expect(output).toMatchObject({ content: { n: 1 }, usage: { totalTokens: 7, calls: 1 } });
       expect(output.metadata.replayed).toBe(false);
     }
+  });
+
+  it('that is refused by the store: who had joined it has a stream that ends', async () => {
+    const store = Object.assign(memoryStore(), { claim: () => Promise.reject(new Error('down')) });
+    const sim = createSimulation({ store, logger: quiet });
+    const tool = scriptedTool('tool', [ok()]);
+    const args = { tool, request: {}, options: { idempotencyKey: 'k' } };
+    const orchestrator = new Orchestrator(sim.troupe);
+    const runs = [orchestrator.start(args), orchestrator.start(args)];
+    await sim.flush();
+    const streams = await Promise.all(
+      runs.map(async (run) => {
+        const types: string[] = [];
+        for await (const event of run.events) types.push(event.type);
+        return types;
+      }),
+    );
+    expect(streams).toEqual([[], ['run_started', 'error']]);
+    for (const run of runs) await expect(run.output).rejects.toMatchObject({ code: 'store_failed' });
   });
 
   it('get each an output of their own: what one does to it the others do not see', async () => {

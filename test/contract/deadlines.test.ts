@@ -189,6 +189,46 @@ describe('the deadline', () => {
     expect(await errorOf(run)).toMatchObject({ resource: 'time', limit: 0 });
   });
 
+  it.each([
+    ['a back-off', [fail(503), ok('late')], {}],
+    ['a hedge', [hang(), ok('late')], { hedgeAfterMs: 100 }],
+  ])(
+    'is not called past, though the clock leapt over the timer of %s and over its own',
+    async (_wait, script, more) => {
+      const sim = createSimulation();
+      const tool = scriptedTool('tool', script);
+      const run = new ReliableOrchestrator({ troupe: sim.troupe }).start({
+        tool,
+        request: {},
+        options: { timeoutMs: 500, reliability: { jitter: 'none', initialDelayMs: 100, ...more } },
+      });
+      await sim.flush();
+      sim.clock.jump(10_000);
+      await sim.runToIdle();
+      expect(await errorOf(run)).toMatchObject({ resource: 'time', limit: 500, actual: 10_000 });
+      expect(tool.calls).toHaveLength(1);
+    },
+  );
+
+  it('is not called past by a step of a chain, though its back-off ended before', async () => {
+    const sim = createSimulation();
+    const tools = [scriptedTool('one', [slow(100)]), scriptedTool('two', [fail(503), ok('late')])];
+    for (const tool of tools) sim.troupe.registerTool(tool);
+    const steps = tools.map(({ name }) => ({ tool: name }));
+    const run = new ReliableOrchestrator({
+      troupe: sim.troupe,
+      planner: { plan: () => ({ strategy: 'chain', steps }) },
+    }).start({
+      request: {},
+      options: { timeoutMs: 500, reliability: { jitter: 'none', initialDelayMs: 100 } },
+    });
+    await sim.advance(150);
+    sim.clock.jump(10_000);
+    await sim.runToIdle();
+    expect(await errorOf(run)).toMatchObject({ code: 'deadline_exceeded' });
+    expect(tools[1]!.calls).toHaveLength(1);
+  });
+
   it('of many days does not fire at once', async () => {
     const sim = createSimulation();
     const run = hanging(sim, { timeoutMs: 2 ** 31 + 1000 });

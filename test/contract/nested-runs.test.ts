@@ -31,6 +31,23 @@ const errorOf = <E = BudgetExceeded>(promise: Promise<unknown>) =>
   );
 
 describe('a nested run', () => {
+  it('is not begun after the deadline of the outer run, though its timer is late', async () => {
+    const sim = createSimulation();
+    const [first, second] = [scriptedTool('first', [slow(100)]), scriptedTool('second')];
+    const outer = scriptedTool('outer', [
+      async (call) => {
+        await Promise.resolve(calls(first)(call)).catch(() => {});
+        return calls(second)(call);
+      },
+    ]);
+    const run = new Orchestrator(sim.troupe).start({ tool: outer, request: {}, options: { timeoutMs: 500 } });
+    await sim.flush();
+    sim.clock.jump(10_000);
+    await sim.runToIdle();
+    expect(await errorOf(run.output)).toMatchObject({ code: 'deadline_exceeded', limit: 500 });
+    expect(second.calls).toHaveLength(0);
+  });
+
   it("gives its output to the tool, and its usage to the outer run's total, once", async () => {
     const sim = createSimulation();
     const inner = scriptedTool('inner', [ok('deep', { totalTokens: 5, costUsd: 0.1 })]);

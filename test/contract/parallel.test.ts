@@ -211,3 +211,20 @@ describe('a partial answer', () => {
     expect(tools[0]!.calls).toHaveLength(1);
   });
 });
+
+describe('a branch that met a limit of a nested run', () => {
+  it('does not lend its error to a run that ends by another limit', async () => {
+    const inner = scriptedTool('inner', [hang()]);
+    const nesting: ScriptStep = ({ context }) =>
+      context.run({ tool: inner, request: {}, options: { timeoutMs: 5 } });
+    const { sim, tools, orchestrator } = setUp({ nests: nesting, dear: ok('never') }, { policy: 'settled' });
+    for (const tool of tools) tool.estimate = () => ({ tokens: tool.name === 'dear' ? 200 : 10 });
+    const run = orchestrator.start({
+      request: {},
+      options: { budget: { tokens: 100 }, onLimit: 'return' },
+    });
+    await sim.runToIdle();
+    const { status, error } = await run.output;
+    expect([status, error?.code]).toEqual(['budget_exceeded', 'budget_exceeded']);
+  });
+});

@@ -48,6 +48,35 @@ describe('deltas', () => {
 });
 
 describe('the commit point', () => {
+  it.each([
+    ['settles', 50],
+    ['is left behind', 5000],
+  ])('comes too when a slow reader sees the delta while the call, out of time, %s', async (_how, ms) => {
+    const sim = createSimulation();
+    const tool = scriptedTool('slow', [
+      ({ context, clock }) => {
+        context.emit({ type: 'delta', text: 'Hel' });
+        return new Promise((_, reject) => clock.setTimeout(() => reject(new Error('late')), 100 + ms));
+      },
+      ok('again'),
+    ]);
+    const run = new ReliableOrchestrator({ troupe: sim.troupe }).start({
+      tool,
+      request: {},
+      options: { streaming: true, attemptTimeoutMs: 100, abortGraceMs: 200 },
+    });
+    await sim.advance(120);
+    const texts: string[] = [];
+    const reading = (async () => {
+      for await (const event of run.events) if (event.type === 'delta') texts.push(event.text);
+    })();
+    await sim.runToIdle();
+    await reading;
+    expect(texts).toEqual(['Hel']);
+    expect(tool.calls).toHaveLength(1);
+    expect(await run.output).toMatchObject({ status: 'failed', error: { code: 'timeout' } });
+  });
+
   it('is the first delta shown to a reader: no retry and no fallback replays it', async () => {
     const { texts, output, tool } = await runIt([says('Hel', fail(503)), ok('again')], { fallback: true });
     expect(texts).toEqual(['Hel']);

@@ -5,7 +5,7 @@ import { breakerMachine } from '../../src/machines/breaker.js';
 import { breakerConfig } from '../../src/core/reliability.js';
 import { Breaker } from '../../src/runtime/breaker.js';
 import { Timers } from '../../src/runtime/timers.js';
-import { ok, scriptedTool, VirtualClock } from '../../src/testing/index.js';
+import { fail, ok, scriptedTool, VirtualClock } from '../../src/testing/index.js';
 import { breakerScene, puppet } from './scene.js';
 
 type HalfOpen = NonNullable<Exclude<BreakerOptions, false>['halfOpen']>;
@@ -320,4 +320,31 @@ describe('permits', () => {
     actor.send({ type: 'open.elapsed', at: 1000 });
     expect(actor.getSnapshot().value).toBe('half-open');
   });
+});
+
+it('a run that waits for the place of a probe whose lease ends goes on in that very moment', async () => {
+  const { reliable, advance, once } = breakerScene({
+    failures: 1,
+    openMs: 1000,
+    halfOpen: { probes: 1, successes: 1, leaseMs: 500 },
+  });
+  await once('F');
+  // Another breaker's timer comes in between: from then on the lease's is behind that of the wait.
+  await advance(200);
+  await reliable.run({
+    tool: scriptedTool('other', [fail(503)]),
+    request: {},
+    options: { reliability: { maxRetries: 0 } },
+  });
+  await advance(800);
+  const held = puppet('held', { provider: 'p' });
+  const options = { reliability: { maxRetries: 0, onOpen: 'wait' as const } };
+  const start = () => reliable.start({ tool: held.tool, request: {}, options });
+  start();
+  await advance(0);
+  const waiting = start();
+  await advance(500);
+  expect(waiting.snapshot().state).toBe('attempting.awaiting.breaker');
+  await advance(1000);
+  expect(held.calls).toHaveLength(2);
 });
