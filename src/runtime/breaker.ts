@@ -165,7 +165,8 @@ export class Breaker {
   /** Takes up where a snapshot left off: remaining time, counts and a way out of every state. */
   restore(saved: BreakerSnapshot): void {
     this.send({ type: 'restore', saved, at: this.ports.now() });
-    if (this.state === 'closed') this.window.restore(saved.samples);
+    // Of an isolated one they are from before it was isolated; it closes, and closing forgets them.
+    if (saved.state === 'closed' && this.state === 'closed') this.window.restore(saved.samples);
   }
 
   /** Calls `fn` once, at the next change of state. Returns how to stop waiting. */

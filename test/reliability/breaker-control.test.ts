@@ -133,6 +133,16 @@ describe('snapshots', () => {
     expect(after.control.state).toBe('open');
   });
 
+  it('a restored isolation closes, and closing forgets what was counted before it', async () => {
+    const before = breakerScene(BREAKER);
+    await before.feed('F');
+    before.control.isolate();
+    const after = breakerScene(BREAKER);
+    after.control.restore(before.control.snapshot());
+    expect(after.control.state).toBe('closed');
+    expect(after.counted()).toEqual({ calls: 0, failures: 0, slow: 0 });
+  });
+
   it('case 42: it shares nothing with the snapshot', async () => {
     const s = breakerScene(BREAKER);
     await s.feed('F');
