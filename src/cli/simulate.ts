@@ -8,6 +8,11 @@ import { Tally } from './simulate-tally.js';
 /** How often a progress line is written, in milliseconds. */
 const PROGRESS_MS = 2000;
 
+/** A seed that takes longer hangs, in milliseconds; most take some tens. */
+const LIMIT_MS = 60_000;
+
+class SeedHangs extends Error {}
+
 /** `troupe simulate`: seeds, their failures with a story and a command each, and what they covered. */
 export const command: Command = async (args) => {
   let given: SimulateArguments;
@@ -24,6 +29,10 @@ export const command: Command = async (args) => {
   try {
     return await run(given);
   } catch (error) {
+    if (error instanceof SeedHangs) {
+      process.stderr.write(`${error.message}\n`);
+      return 1;
+    }
     if ((error as { code?: unknown }).code !== 'invalid_options') throw error;
     process.stderr.write(`troupe simulate: ${(error as Error).message}\n`);
     return 2;
@@ -97,8 +106,24 @@ async function part(
     child.on('error', reject);
     child.on('close', resolve);
   });
-  for await (const line of createInterface({ input: child.stdout }))
+  let seed = from;
+  let hangs = false;
+  // One that never comes back to the event loop can only be ended from outside.
+  const watchdog = setTimeout(() => {
+    hangs = true;
+    child.kill('SIGKILL');
+  }, LIMIT_MS);
+  for await (const line of createInterface({ input: child.stdout })) {
+    watchdog.refresh();
+    seed += 1;
     take(JSON.parse(line) as SimulationReport);
+  }
+  clearTimeout(watchdog);
   const code = await ended;
+  if (hangs) {
+    throw new SeedHangs(
+      `Seed ${seed} has not come to an end within ${LIMIT_MS / 1000} s. See it: npx troupe simulate --seed ${seed}`,
+    );
+  }
   if (code !== 0) throw new Error(`The process for the seeds from ${from} ended with the code ${code}.`);
 }
