@@ -137,6 +137,16 @@ describe('paths of the run chart', () => {
   });
 });
 
+describe('the good paths', () => {
+  it('are those on which nothing is wrong, and no others', () => {
+    const good = failurePaths(runMachine, { kinds: ['good'] });
+    expect(good.map(({ story }) => story)).toContain('a answers: completed');
+    expect(good.every(({ troubles, end }) => troubles.length === 0 && end.kind === 'good')).toBe(true);
+    const all = failurePaths(runMachine, { kinds: ALL_KINDS });
+    expect(good.length + failurePaths(runMachine).length).toBe(all.length);
+  });
+});
+
 describe('coverage', () => {
   it('names what no path walked', () => {
     const one = failurePaths(runMachine, { cover: 'states', kinds: ['cancelled'] }).slice(0, 1);

@@ -1,12 +1,9 @@
-import type { AnyMachineSnapshot, AnyStateMachine, AnyStateNode, EventFromLogic, EventObject } from 'xstate';
+import type { AnyStateMachine, EventFromLogic, EventObject } from 'xstate';
 import * as z from 'zod';
 import { atLeastOne, callback, parse } from '../../core/parse.js';
-import { gravest, kindByTags, kindOfNode, type FailureKind, type KindOf } from './kinds.js';
-import { Graph, withoutBeginnings } from './graph.js';
+import { kindByTags, type FailureKind, type KindOf } from './kinds.js';
 import { profileOf, type ProfileOptions } from './profiles.js';
-import type { Beginning, Profile } from './profile.js';
-import { storyOf } from './story.js';
-import { nodesOf, pathOf, stateOf, Tracer } from './trace.js';
+import { Walker, type Walked } from './walker.js';
 
 /** One step of a path. */
 export interface PathStep<Event extends EventObject = EventObject> {
@@ -36,7 +33,7 @@ export interface FailurePath<Event extends EventObject = EventObject> {
   /** The state it begins in. */
   readonly start: string;
   readonly steps: readonly PathStep<Event>[];
-  /** States of the kinds asked for that are met on the way, in order, each once. */
+  /** What went wrong on the way, of the kinds asked for: each state once, in order. */
   readonly troubles: readonly Trouble[];
   readonly end: {
     readonly state: string;
@@ -110,17 +107,11 @@ export function failurePaths<Machine extends AnyStateMachine>(
     ...known
   } = parse(optionsSchema, options, 'options') as Parsed<Machine>;
   const profile = profileOf(chart, known);
-  const wanted: KindOf = (state, tags) => {
-    const kind = kindOf(state, tags);
-    return kind !== undefined && kinds.includes(kind) ? kind : undefined;
-  };
   const found: FailurePath[] = [];
   const seen = new Set<unknown>();
   for (const [name, beginning] of Object.entries(profile.beginnings)) {
-    const walks = new Walker(chart, profile, beginning, wanted, limit);
-    const paths = walks
-      .paths(cover === 'paths')
-      .filter((path) => kinds.includes('good') || path.troubles.length > 0);
+    const walker = new Walker(chart, profile, beginning, kindOf, limit);
+    const paths = walker.paths(cover === 'paths').flatMap((path) => ofKinds(path, kinds));
     const kept = cover === 'states' || cover === 'transitions' ? fewest(paths, cover, seen) : paths;
     kept.forEach(({ walked: _walked, ...path }, index) => {
       const id = `${chart.id}/${name}/${String(index + 1).padStart(3, '0')}`;
@@ -130,95 +121,11 @@ export function failurePaths<Machine extends AnyStateMachine>(
   return found as FailurePath<EventFromLogic<Machine>>[];
 }
 
-type Walked = Omit<FailurePath, 'id' | 'chart' | 'beginning'> & {
-  /** The transitions taken. */
-  readonly walked: ReadonlySet<unknown>;
-};
-
-/** Walks a chart from one beginning. */
-class Walker {
-  private readonly graph: Graph;
-
-  constructor(
-    private readonly chart: AnyStateMachine,
-    private readonly profile: Profile,
-    private readonly beginning: Beginning,
-    private readonly kindOf: KindOf,
-    limit: number,
-  ) {
-    const { allows = () => true, input } = beginning;
-    this.graph = new Graph(chart, {
-      input,
-      events: (snapshot) =>
-        profile.events(snapshot).filter((event) => allows(event) && this.isHeard(snapshot, event)),
-      key: profile.key,
-      isCalm: (event) => !profile.isInterruption(event),
-      limit,
-    });
-  }
-
-  paths(isEvery: boolean): Walked[] {
-    const sequences = isEvery ? this.graph.simplePaths() : this.graph.everyStep();
-    const whole = sequences.map((events) => this.profile.complete(events, this.beginning.input));
-    return withoutBeginnings(whole).map((events) => this.walk(events));
-  }
-
-  /** Events that a state does not know are no part of a path. */
-  private isHeard(snapshot: AnyMachineSnapshot, event: EventObject): boolean {
-    return (this.chart.getTransitionData(snapshot, event as never) ?? []).length > 0;
-  }
-
-  private walk(events: readonly EventObject[]): Walked {
-    const tracer = new Tracer(this.chart, this.beginning.input);
-    const walked = new Set<unknown>();
-    const troubles = new Map<string, FailureKind>();
-    const told: (string | undefined)[] = [];
-    let unreachable: string | undefined;
-    let at = tracer.begin();
-    const note = (before: AnyMachineSnapshot | undefined) => {
-      for (const transition of at.transitions) walked.add(transition);
-      const entered = enteredOn(before, at.actives);
-      for (const node of entered) {
-        const kind = kindOfNode(node, this.kindOf);
-        if (kind !== undefined && !troubles.has(pathOf(node))) troubles.set(pathOf(node), kind);
-      }
-      return entered.map(pathOf);
-    };
-    note(undefined);
-    const start = stateOf(at.snapshot);
-    const steps = events.map((event): PathStep => {
-      const before = at.snapshot;
-      unreachable ??= this.profile.whyNever(event, before);
-      at = tracer.step(before, event);
-      const entered = note(before);
-      told.push(this.profile.tell({ event, before, after: at.snapshot, entered }));
-      return { event, state: stateOf(at.snapshot), entered };
-    });
-    const end = nodesOf(at.snapshot).map((node) => kindOfNode(node, this.kindOf));
-    const kind =
-      gravest(end.filter((each) => each !== undefined)) ?? gravest([...troubles.values()]) ?? 'good';
-    const state = stateOf(at.snapshot);
-    return {
-      input: this.beginning.input,
-      start,
-      steps,
-      troubles: [...troubles].map(([where, what]) => ({ state: where, kind: what })),
-      end: { state, kind, isFinal: at.snapshot.status !== 'active' },
-      ...(unreachable === undefined ? {} : { unreachable }),
-      story: storyOf(told, state),
-      walked,
-    };
-  }
-}
-
-/** The state nodes entered by one event. */
-function enteredOn(before: AnyMachineSnapshot | undefined, actives: readonly (readonly AnyStateNode[])[]) {
-  let active = new Set(before === undefined ? [] : nodesOf(before));
-  return actives.flatMap((nodes) => {
-    const entered = nodes.filter((node) => !active.has(node));
-    active = new Set(nodes);
-    return entered;
-  });
+/** A path that meets one of these kinds, with just those troubles; or one without any, where that is wanted. */
+function ofKinds(path: Walked, kinds: readonly PathKind[]): Walked[] {
+  if (path.troubles.length === 0) return kinds.includes('good') ? [path] : [];
+  const troubles = path.troubles.filter(({ kind }) => kinds.includes(kind));
+  return troubles.length === 0 ? [] : [{ ...path, troubles }];
 }
 
 /** Of many paths as few as meet everything they meet, the shortest first. */

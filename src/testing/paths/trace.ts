@@ -25,16 +25,26 @@ type Scope = Parameters<AnyStateMachine['transition']>[2];
  */
 export class Tracer {
   private readonly scope: Scope;
+  private readonly begun: Traced;
   private transitions: AnyTransitionDefinition[] = [];
   private actives: (readonly AnyStateNode[])[] = [];
 
   constructor(
     private readonly machine: AnyStateMachine,
-    private readonly input: unknown,
+    input: unknown,
   ) {
-    const inspect = (event: InspectionEvent) => this.note(event);
-    // Never started: it only lends its system, which is where microsteps are told.
-    const self = createActor(machine, { input, inspect });
+    // Never started: it lends its system, which is where microsteps are told.
+    const self = createActor(machine, { input, inspect: (event) => this.note(event) });
+    const { transitions, actives } = this;
+    const snapshot = self.getSnapshot() as AnyMachineSnapshot;
+    this.begun = {
+      snapshot,
+      transitions,
+      actives: [initialNodes(machine.root), ...actives, nodesOf(snapshot)],
+    };
+    const { system } = self as unknown as { system: object };
+    // Children are made again and again, and never stopped: what they are called in the system must not clash.
+    Object.assign(self, { system: Object.assign(Object.create(system), { _set() {} }) });
     this.scope = {
       self,
       id: self.id,
@@ -49,8 +59,7 @@ export class Tracer {
   }
 
   begin(): Traced {
-    const begun = this.follow(() => this.machine.getInitialSnapshot(this.scope, this.input as never));
-    return { ...begun, actives: [initialNodes(this.machine.root), ...begun.actives] };
+    return this.begun;
   }
 
   step(before: AnyMachineSnapshot, event: EventObject): Traced {
@@ -66,9 +75,8 @@ export class Tracer {
 
   private note(event: InspectionEvent): void {
     if (event.type !== '@xstate.microstep') return;
-    // While the actor is made, its first steps are told before this object is whole.
-    this.transitions?.push(...event._transitions);
-    this.actives?.push(nodesOf(event.snapshot as AnyMachineSnapshot));
+    this.transitions.push(...event._transitions);
+    this.actives.push(nodesOf(event.snapshot as AnyMachineSnapshot));
   }
 }
 
