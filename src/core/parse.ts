@@ -41,7 +41,7 @@ function describeIssue(issue: z.core.$ZodIssue, value: unknown, name: string): s
 }
 
 function show(value: unknown): string {
-  if (typeof value === 'number' || typeof value === 'bigint' || value === undefined) return String(value);
+  if (typeof value === 'number' || typeof value === 'bigint') return String(value);
   if (typeof value === 'function') return 'a function';
   try {
     const shown = JSON.stringify(value) ?? String(value);

@@ -74,7 +74,7 @@ describe('the message of what is refused', () => {
     expect(refusalOf(deep, { v: { x: { y: 'no' } } })).toBe(
       'Option `options.v.x.y` is not valid: expected number, received string; got "no".',
     );
-    const strict = z.object({ v: z.union([z.strictObject({ x: z.number() }), z.literal(false)]) });
+    const strict = z.object({ v: z.union([z.literal(false), z.strictObject({ x: z.number() })]) });
     expect(refusalOf(strict, { v: { x: 1, z: 1 } })).toBe(
       'Unknown option `options.v.z`. Check the spelling, or leave it out.',
     );

@@ -1,0 +1,20 @@
+/** @type {import('@stryker-mutator/api/core').PartialStrykerOptions} */
+export default {
+  plugins: [new URL('./scripts/mutation/runner.mjs', import.meta.url).href],
+  testRunner: 'bundles',
+  bundleRunner: { tests: (process.env['MUTATION_TESTS'] ?? 'test/core,test/machines').split(',') },
+  mutate: ['src/core/**/*.ts', 'src/machines/**/*.ts'],
+  coverageAnalysis: 'perTest',
+  // The charts are literals that are read once: most of their mutants are static.
+  ignoreStatic: false,
+  concurrency: 2,
+  // Each run leaves its modules behind.
+  maxTestRunnerReuse: 150,
+  tempDirName: '.stryker-tmp',
+  ignorePatterns: ['/dist', '/coverage', '/reports', '/docs', '/bench', '/examples'],
+  reporters: ['clear-text', 'progress', 'json'],
+  jsonReporter: { fileName: process.env['MUTATION_REPORT'] ?? 'reports/mutation/mutation.json' },
+  clearTextReporter: { allowColor: false, logTests: false, reportTests: false },
+  thresholds: { high: 95, low: 85, break: null },
+  warnings: { slow: false, unknownOptions: false },
+};
