@@ -1,6 +1,6 @@
 /** @type {import('@stryker-mutator/api/core').PartialStrykerOptions} */
 export default {
-  plugins: [new URL('./scripts/mutation/runner.mjs', import.meta.url).href],
+  plugins: ['./scripts/mutation/runner.mjs'],
   testRunner: 'bundles',
   bundleRunner: { tests: (process.env['MUTATION_TESTS'] ?? 'test/core,test/machines').split(',') },
   mutate: ['src/core/**/*.ts', 'src/machines/**/*.ts'],
