@@ -9,7 +9,7 @@ export default {
   ignoreStatic: false,
   concurrency: 2,
   // Each run leaves its modules behind.
-  maxTestRunnerReuse: 150,
+  maxTestRunnerReuse: 400,
   tempDirName: '.stryker-tmp',
   ignorePatterns: ['/dist', '/coverage', '/reports', '/docs', '/bench', '/examples'],
   reporters: ['clear-text', 'progress', 'json'],

@@ -1,8 +1,10 @@
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 
+/** What was built, for the next process in the sandbox. */
+const DONE = 'test-bundles.json';
 const SUFFIX = '.test.ts';
 const shim = new URL('./vitest.mjs', import.meta.url).href;
 
@@ -18,6 +20,15 @@ export async function bundleTests(folders) {
       .filter((file) => file.endsWith(SUFFIX))
       .map((file) => path.join(folder, file)),
   );
+  const outputs = existsSync(DONE) ? JSON.parse(readFileSync(DONE, 'utf8')) : await bundle(tests);
+  return Object.entries(outputs).map(([output, { entryPoint, inputs }]) => ({
+    test: path.resolve(entryPoint),
+    url: pathToFileURL(output).href,
+    sources: new Set(Object.keys(inputs).map((input) => path.resolve(input))),
+  }));
+}
+
+async function bundle(tests) {
   const { metafile } = await build({
     entryPoints: tests,
     bundle: true,
@@ -34,11 +45,10 @@ export async function bundleTests(folders) {
     metafile: true,
     logLevel: 'error',
   });
-  return Object.entries(metafile.outputs).map(([output, { entryPoint, inputs }]) => ({
-    test: path.resolve(entryPoint),
-    url: pathToFileURL(output).href,
-    sources: new Set(Object.keys(inputs).map((input) => path.resolve(input))),
-  }));
+  // Another process may look for it now.
+  writeFileSync(`${DONE}.${process.pid}`, JSON.stringify(metafile.outputs));
+  renameSync(`${DONE}.${process.pid}`, DONE);
+  return metafile.outputs;
 }
 
 function redirectVitest({ onResolve }) {

@@ -14,6 +14,8 @@ import {
 } from '@stryker-mutator/api/test-runner';
 import { startTests } from '@vitest/runner';
 import fc from 'fast-check';
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { bundleTests } from './bundles.mjs';
 
 // The same mutants die in every run, and a mutant that is dead needs no smallest counterexample.
@@ -31,8 +33,9 @@ const CONFIG = {
   tags: [],
   strictTags: false,
 };
-/** What walks a chart or asks an oracle takes seconds, what pins something down milliseconds: that has its turn first. */
-const SLOW = /\.(?:model|oracle|walks)\.test\.ts$/;
+/** Milliseconds of each test file in the dry run, for the other processes in the sandbox. */
+const DURATIONS = 'test-durations.json';
+const ADVANTAGE_MS = 1000;
 
 class BundleRunner {
   #stryker;
@@ -53,9 +56,7 @@ class BundleRunner {
   }
 
   async init() {
-    const bundles = await bundleTests(this.#folders);
-    const rank = ({ test }) => `${SLOW.test(test) ? 1 : 0}${test}`;
-    this.#bundles = bundles.sort((a, b) => (rank(a) < rank(b) ? -1 : 1));
+    this.#bundles = await bundleTests(this.#folders);
   }
 
   async dryRun({ files }) {
@@ -66,6 +67,7 @@ class BundleRunner {
       ({ sources }) => files === undefined || files.some((file) => sources.has(file)),
     );
     const result = await this.#run(this.#bundles, { coverage: true });
+    writeFileSync(DURATIONS, JSON.stringify(sumByFile(result.tests)));
     return { ...result, mutantCoverage: stryker.mutantCoverage };
   }
 
@@ -76,9 +78,19 @@ class BundleRunner {
     const bundles = this.#bundles.filter(({ test, sources }) =>
       files ? files.has(test) : sources.has(sandboxFileName),
     );
-    const result = await this.#run(bundles, { ids, bail: !disableBail });
+    const result = await this.#run(this.#inOrder(bundles, sandboxFileName), { ids, bail: !disableBail });
     return toMutantRunResult(determineHitLimitReached(this.#stryker.hitCount, hitLimit) ?? result);
   }
+
+  /** A file's own tests first, which are likeliest to find what is wrong with it, then the quick ones. */
+  #inOrder(bundles, source) {
+    this.#durations ??= JSON.parse(readFileSync(DURATIONS, 'utf8'));
+    const own = `${path.basename(source, '.ts')}.`;
+    const cost = ({ test }) =>
+      (this.#durations[test] ?? Infinity) - (path.basename(test).startsWith(own) ? ADVANTAGE_MS : 0);
+    return bundles.toSorted((a, b) => cost(a) - cost(b));
+  }
+  #durations;
 
   async #run(bundles, { ids, bail = false, coverage = false }) {
     const tests = new Map();
@@ -135,6 +147,12 @@ function idOf(task) {
   const names = [];
   for (let at = task; at.filepath === undefined; at = at.suite ?? at.file) names.unshift(at.name);
   return `${task.file.filepath}#${names.join(' ')}`;
+}
+
+function sumByFile(tests) {
+  const sums = {};
+  for (const { fileName, timeSpentMs } of tests) sums[fileName] = (sums[fileName] ?? 0) + timeSpentMs;
+  return sums;
 }
 
 function fileOf(id) {
