@@ -5,8 +5,8 @@ import { isThenable } from '../../src/core/ports.js';
 describe('what is thenable', () => {
   it('is an object or a function with `then`', () => {
     const then = () => {};
-    const all = [Promise.resolve(), { then }, Object.assign(() => 1, { then })];
-    expect(all.map((value) => isThenable(value))).toEqual([true, true, true]);
+    const all = [Promise.resolve(), { then }, Object.assign(() => 1, { then })] as unknown[];
+    expect(all.map(isThenable)).toEqual([true, true, true]);
   });
 
   it.each([[null], [undefined], ['text'], [5], [{}], [{ then: true }], [() => 1]])('%s is not', (value) => {
