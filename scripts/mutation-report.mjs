@@ -74,7 +74,9 @@ function sourceFiles() {
 
 function noted(name, source, mutant) {
   const original = textAt(source, mutant.location);
-  const isProse = /description:\s*$/.test(source.slice(0, offsetOf(source, mutant.location.start)));
+  const isProse =
+    /description:\s*$/.test(source.slice(0, offsetOf(source, mutant.location.start))) ||
+    /^\{\s*description:\s*(['"]).*\1,?\s*\}$/s.test(original);
   const equivalent = equivalents.find(
     (one) => one.file === name && one.original === original && one.replacement === mutant.replacement,
   );
@@ -99,7 +101,7 @@ function textAt(source, { start, end }) {
 
 function summary() {
   const mutants = measured.flatMap((file) => file.mutants);
-  const missing = sourceFiles().length - measured.length;
+  const missing = sourceFiles().filter((name) => !measured.some((file) => file.name === name));
   const prose = mutants.filter(({ isProse }) => isProse);
   const equivalent = mutants.filter(
     (mutant) => SURVIVED.has(mutant.status) && mutant.equivalent !== undefined,
@@ -118,7 +120,8 @@ function summary() {
       .at(-1)} with Stryker ` +
       `${used[0].framework.version} and Vitest's runner and matchers ${version} on Node ${process.versions.node}, in ` +
       `${Math.round(seconds / 60)} minutes. ` +
-      `${missing} files have no mutants that could be measured: they hold types or lists of exports.`,
+      `Not in it, for want of mutants or of a report of the file as it stands: ` +
+      `${missing.map((name) => name.replace('src/', '')).join(', ')}.`,
   ];
 }
 

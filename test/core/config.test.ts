@@ -38,6 +38,7 @@ describe('the options of a run', () => {
     expect(parsed(undefined)).toEqual(DEFAULTS);
     expect(parsed({})).toEqual(DEFAULTS);
     expect(parsed({ maxParallel: undefined, onLimit: undefined, abortGraceMs: undefined })).toEqual(DEFAULTS);
+    expect(parsed({ onLimit: 'reject', unpriced: 'zero' })).toEqual(DEFAULTS);
   });
 
   it('are taken as they are given', () => {

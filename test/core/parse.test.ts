@@ -67,7 +67,7 @@ describe('the message of what is refused', () => {
     expect(refusalOf(odd, 1)).toBe('Option `options` is not valid: not Invalid input: at all; got 1.');
   });
 
-  it('is that of the branch of a union that got furthest, or that found an unknown key', () => {
+  it('is that of the branch of a union that got furthest, or that only has a key too many', () => {
     const deep = z.object({
       v: z.union([z.literal(false), z.object({ x: z.object({ y: z.number() }) }), z.number()]),
     });

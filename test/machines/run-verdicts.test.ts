@@ -134,6 +134,12 @@ describe('whether another tool may be tried', () => {
     ['the one before the last failed', { candidates: [one, one, one], candidate: 1 }, true],
     ['the calls of the run are spent', { calls: 10 }, false],
     ['one call is left', { calls: 9 }, true],
+    ['its failure is final', { lastFailure: failure('validation') }, true],
+    [
+      'its failure is final, and the calls are spent',
+      { lastFailure: failure('validation'), calls: 10 },
+      false,
+    ],
     ['a retry would come first', { candidates: [{ ...one, maxRetries: 1 }, one] }, false],
     ['it refused', { refusal: refused(7) }, true],
     ['the calls were spent when it was asked', { refusal: refused(7, 'attempts_exhausted') }, false],
