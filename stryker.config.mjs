@@ -11,7 +11,7 @@ export default {
   // Each run leaves its modules behind.
   maxTestRunnerReuse: 400,
   tempDirName: '.stryker-tmp',
-  ignorePatterns: ['/dist', '/coverage', '/reports', '/docs', '/bench', '/examples'],
+  ignorePatterns: ['/.stryker-tmp', '/dist', '/coverage', '/reports', '/docs', '/bench', '/examples'],
   reporters: ['clear-text', 'progress', 'json'],
   jsonReporter: { fileName: process.env['MUTATION_REPORT'] ?? 'reports/mutation/mutation.json' },
   clearTextReporter: { allowColor: false, logTests: false, reportTests: false },
