@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { PlanningError, type ToolNotFoundError } from '../../src/core/errors.js';
-import { lookUp, scopeOf } from '../../src/core/planning/conditions.js';
+import { holds, lookUp, scopeOf, type Condition } from '../../src/core/planning/conditions.js';
 import { toPlan } from '../../src/core/planning/plan.js';
 import type { PlanContext, PlanDecision, PlannableTool } from '../../src/core/planning/planner.js';
 import { rankTools } from '../../src/core/planning/ranking.js';
@@ -278,6 +278,10 @@ describe('a rule', () => {
     expect(new RuleBasedPlanner([{ ...rule, steps: [{ tool: 'a' }] }])).toBeInstanceOf(RuleBasedPlanner);
   });
 
+  it('is not needed: without any, tools are ranked', () => {
+    expect(new RuleBasedPlanner().plan({}, [plannable('a')], planContext())).toMatchObject({ tool: 'a' });
+  });
+
   it('comes first by its priority, then by its place', () => {
     const always = (name: string, priority?: number): PlanRule => ({
       name,
@@ -362,6 +366,34 @@ describe('rules whose tool is refused by its breaker', () => {
     const [rule] = rules;
     expect((await decide({ 'p-a': 'open' }, [rule!], [tools[0]!, slow(null)])).fallbacks).toEqual(['s']);
     expect((await decide({ 'p-a': 'open' }, [rule!], [tools[0]!, slow('no')])).fallbacks).toBeUndefined();
+  });
+});
+
+describe('a condition', () => {
+  const scope = { $request: { text: 'a5', number: 9, digits: '9', none: null, list: ['5', 6] } };
+  it.each<[Condition, boolean]>([
+    [{ path: 'missing', exists: true }, false],
+    [{ path: 'missing', exists: false }, true],
+    [{ path: 'none', exists: true }, false],
+    [{ path: 'none', exists: false }, true],
+    [{ path: 'text', exists: true }, true],
+    [{ path: 'text', exists: false }, false],
+    [{ path: 'text', contains: '5' }, true],
+    [{ path: 'text', contains: 5 }, false],
+    [{ path: 'list', contains: '5' }, true],
+    [{ path: 'list', contains: 5 }, false],
+    [{ path: 'number', gt: 8 }, true],
+    [{ path: 'number', gt: 9 }, false],
+    [{ path: 'digits', gt: 8 }, false],
+    [{ path: 'number', lt: 10 }, true],
+    [{ path: 'number', lt: 9 }, false],
+    [{ path: 'digits', lt: 10 }, false],
+    [{ path: 'none', equals: null }, true],
+    [{ path: 'missing', equals: null }, false],
+    [{ path: 'number', regex: '9' }, false],
+    [{ path: 'digits', regex: '9' }, true],
+  ])('%j: %s', (condition, held) => {
+    expect(holds(condition, scope)).toBe(held);
   });
 });
 
