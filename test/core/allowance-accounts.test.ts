@@ -44,6 +44,18 @@ describe('an allowance', () => {
     expect(allowance.room(0)).toEqual({ tokens: 50, costUsd: 5 });
   });
 
+  it('has for its own call what nested runs have not used', () => {
+    const allowance = new Allowance(
+      [new Budget({ tokens: 100, costUsd: 1 })],
+      { tokens: 20, costUsd: 0.5 },
+      0,
+    );
+    expect(allowance.reservedForOwn).toEqual({ tokens: 20, costUsd: 0.5 });
+    allowance.take(tokens(5), 0);
+    allowance.settle(tokens(5), { tokens: 4, costUsd: 0.6 });
+    expect(allowance.reservedForOwn).toEqual({ tokens: 16, costUsd: 0 });
+  });
+
   it('says by how much a charge is over, where part of it was there', () => {
     const allowance = new Allowance([new Budget({ tokens: 100 })], tokens(20), 0);
     expect(allowance.charge(tokens(150), 0)).toMatchObject({ limit: 100, actual: 150 });

@@ -97,6 +97,12 @@ describe('a shortage', () => {
     expect(budget.shortage(tokens(8), 0)).toMatchObject({ mayPass: true });
   });
 
+  it('will not pass where all but the asker wait themselves', () => {
+    const { budget } = waitedFor({ tokens: 10 }, tokens(3), tokens(5));
+    budget.block(tokens(5));
+    expect(budget.shortage(tokens(4), 0, tokens(3))).toMatchObject({ actual: 7, mayPass: false });
+  });
+
   it('will not pass where a limit is spent', () => {
     const { budget } = waitedFor({ tokens: 10 }, tokens(10), tokens(2));
     budget.settle(tokens(10), tokens(10));

@@ -59,14 +59,8 @@ describe('the leaves of an answer', () => {
 
 describe('an object', () => {
   it('is no list, no null and no scalar', () => {
-    expect([{}, { a: 1 }, [], null, 5, 'text'].map(isObject)).toEqual([
-      true,
-      true,
-      false,
-      false,
-      false,
-      false,
-    ]);
+    const values: JsonValue[] = [{}, { a: 1 }, [], null, 5, 'text'];
+    expect(values.map(isObject)).toEqual([true, true, false, false, false, false]);
   });
 });
 
