@@ -12,7 +12,8 @@ const TEST = /\.test\.ts$/;
  */
 const WALKS = /\.(?:model|oracle)\.test\.ts$/;
 const isLeftOut = (file) => process.env['MUTATION_WALKS'] === undefined && WALKS.test(file);
-const shim = new URL('./vitest.mjs', import.meta.url).href;
+/** What the tests get in the place of these. */
+const REPLACED = /^(?:vitest|fast-check)$/;
 
 /**
  * Every test file of some folders as one module, with what it uses of `src` inside it: imported again, it begins anew.
@@ -42,7 +43,7 @@ async function bundle(tests) {
     platform: 'node',
     target: 'node20',
     packages: 'external',
-    plugins: [{ name: 'vitest', setup: redirectVitest }],
+    plugins: [{ name: 'replaced', setup: replace }],
     // esbuild would take the folder in which it was loaded; Stryker goes to its sandbox after that.
     absWorkingDir: process.cwd(),
     outdir: '.',
@@ -57,6 +58,9 @@ async function bundle(tests) {
   return metafile.outputs;
 }
 
-function redirectVitest({ onResolve }) {
-  onResolve({ filter: /^vitest$/ }, () => ({ path: shim, external: true }));
+function replace({ onResolve }) {
+  onResolve({ filter: REPLACED }, ({ path: name }) => ({
+    path: new URL(`./${name}.mjs`, import.meta.url).href,
+    external: true,
+  }));
 }

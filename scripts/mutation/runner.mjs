@@ -13,13 +13,9 @@ import {
   toMutantRunResult,
 } from '@stryker-mutator/api/test-runner';
 import { startTests } from '@vitest/runner';
-import fc from 'fast-check';
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { bundleTests } from './bundles.mjs';
-
-// The same mutants die in every run, and a mutant that is dead needs no smallest counterexample.
-fc.configureGlobal({ seed: 20_261_126, endOnFailure: true });
 
 const CONFIG = {
   setupFiles: [],
