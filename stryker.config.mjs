@@ -8,6 +8,8 @@ export default {
   // The charts are literals that are read once: most of their mutants are static.
   ignoreStatic: false,
   concurrency: 2,
+  timeoutMS: 15_000,
+  timeoutFactor: 3,
   // Each run leaves its modules behind.
   maxTestRunnerReuse: 400,
   tempDirName: '.stryker-tmp',

@@ -194,7 +194,9 @@ describe('keys that could reach a prototype', () => {
 
 describe('a deep copy', () => {
   it('shares nothing with the value but what is no JSON', () => {
-    const client = new (class Client {})();
+    const client = new (class Client {
+      key = 'secret';
+    })();
     const value = { a: [{ b: 1 }], client, none: null } as unknown as JsonValue;
     const copy = copyJson(value) as unknown as { a: [object]; client: unknown };
     expect(copy).toEqual(value);
