@@ -131,6 +131,7 @@ describe('a status', () => {
   it('is one of HTTP', () => {
     for (const status of [99, 600, '401', Number.NaN]) expect(judge({ status })).not.toHaveProperty('status');
     expect(judge({ status: 100, code: 'EPIPE' })).toMatchObject({ status: 100, category: 'network' });
+    for (const status of [99, 600]) expect(judge({ status, code: 'EPIPE' })).not.toHaveProperty('status');
     expect(judge({ status: 200 })).toMatchObject({ category: 'unknown' });
     expect(judge({ status: 399 })).not.toHaveProperty('status');
   });
@@ -170,6 +171,7 @@ describe('a message', () => {
     ['timeout', 'timeout'],
     ['Timeout', 'timeout'],
     ['a timeout of 5', 'unknown'],
+    ['the timeout', 'unknown'],
     ['timeout!', 'unknown'],
     ['mistimed outing', 'unknown'],
     ['rate limit', 'rate_limit'],
