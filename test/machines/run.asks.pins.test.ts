@@ -252,7 +252,8 @@ describe('a run without a plan', () => {
     expect(after(unplanned).asked).toEqual(['makePlan']);
     expect(after(unplanned, { type: 'planned', candidates: [tool('b')] }).asked).toEqual(['acquire']);
     expect(after(unplanned, { type: 'rejected', error }).asked).toEqual([finish('rejected')]);
-    expect(after({ ...unplanned, isAdmitted: false }, { type: 'claim.won' }).asked).toEqual(['makePlan']);
+    const won = after({ ...unplanned, isAdmitted: false }, { type: 'claim.won' });
+    expect([won.asked, won.context.isAdmitted]).toEqual([['makePlan'], true]);
   });
 
   it.each(['completed', 'partial'] as const)('takes a stored answer: %s', (status) => {
@@ -277,6 +278,7 @@ describe('a chain', () => {
 
   it('begins a step at a time', () => {
     expect(run().asked).toEqual([['startStep', { step: 0 }]]);
+    expect(run().context).toMatchObject({ policy: 'all', quorum: 1 });
     expect(run().context.steps).toEqual([
       { name: 'one', status: 'running' },
       { name: 'two', status: null },
