@@ -8,7 +8,8 @@ function refusalOf(input: unknown, limits: Partial<typeof LIMITS> = {}) {
     toJson(input, { ...LIMITS, ...limits });
   } catch (error) {
     expect(error).toBeInstanceOf(NotJson);
-    const { path, problem, cause, message } = error as NotJson;
+    const { name, path, problem, cause, message } = error as NotJson;
+    expect(name).toBe('NotJson');
     return { path, problem, cause, message };
   }
   throw new Error('it was taken');
@@ -122,6 +123,15 @@ describe('a toJSON', () => {
     expect(toJson(input, LIMITS).value).toEqual({ kept: 1 });
   });
 
+  it('that gives something with the object in it is a cycle', () => {
+    const input = {
+      toJSON(): unknown {
+        return { self: this };
+      },
+    };
+    expect(refusalOf([input])).toMatchObject({ path: '0.self', problem: 'contains itself (a cycle)' });
+  });
+
   it('that is no function is a field', () => {
     expect(toJson({ toJSON: 5 }, LIMITS).value).toEqual({ toJSON: 5 });
   });
@@ -192,6 +202,13 @@ describe('keys that could reach a prototype', () => {
   });
 });
 
+describe('a key __proto__ with nothing in it', () => {
+  it('is left out like any other', () => {
+    const input = Object.defineProperty({ a: 1 }, '__proto__', { value: undefined, enumerable: true });
+    expect(toJson(input, LIMITS)).toEqual({ value: { a: 1 }, bytes: 7, dropped: [] });
+  });
+});
+
 describe('a deep copy', () => {
   it('shares nothing with the value but what is no JSON', () => {
     const client = new (class Client {
@@ -212,6 +229,7 @@ describe('a deep copy', () => {
     expect(copyJson(bare)).toEqual({ a: 1 });
     const odd = JSON.parse('{"__proto__":{"x":1},"b":2}') as JsonValue;
     expect(JSON.stringify(copyJson(odd))).toBe('{"b":2}');
+    expect(Object.getPrototypeOf(copyJson(odd))).toBe(Object.prototype);
   });
 });
 
@@ -234,6 +252,7 @@ describe('a frozen value', () => {
     const value = deepFreeze({ a: inner, f: throwing });
     expect([value, inner, inner.b, inner.b[0]].every((part) => Object.isFrozen(part))).toBe(true);
     expect(deepFreeze(value)).toBe(value);
+    expect(Object.isFrozen(throwing)).toBe(false);
     for (const alone of [null, 5, 'text', undefined]) expect(deepFreeze(alone)).toBe(alone);
   });
 
