@@ -109,6 +109,12 @@ describe('a shortage', () => {
     expect(budget.shortage(NOTHING, 0)).toMatchObject({ actual: 10, mayPass: false });
   });
 
+  it('of tokens is told to the last one, however many they are', () => {
+    // Rounded as dollars are, it would come out one lower.
+    const many = 8_895_660_747_462_808;
+    expect(waitedFor({ tokens: 1 }).budget.shortage(tokens(many), 0)?.actual).toBe(many);
+  });
+
   it('of dollars is told without the dust of fractions', () => {
     const { budget } = waitedFor({ costUsd: 0.2 });
     budget.settle(NOTHING, usd(0.1));
