@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
@@ -16,16 +16,18 @@ const isLeftOut = (file) => process.env['MUTATION_WALKS'] === undefined && WALKS
 const REPLACED = /^(?:vitest|fast-check)$/;
 
 /**
- * Every test file of some folders as one module, with what it uses of `src` inside it: imported again, it begins anew.
- * The modules lie beside the tests, so that `import.meta.url` leads to the same places.
+ * Every test file of some folders, or some test files, each as one module with what it uses of `src` inside it: imported
+ * again, it begins anew. The modules lie beside the tests, so that `import.meta.url` leads to the same places.
  *
  * @returns {Promise<{ test: string, url: string, sources: Set<string> }[]>} paths are absolute.
  */
-export async function bundleTests(folders) {
-  const tests = folders.flatMap((folder) =>
-    readdirSync(folder, { recursive: true })
-      .filter((file) => TEST.test(file) && !isLeftOut(file))
-      .map((file) => path.join(folder, file)),
+export async function bundleTests(places) {
+  const tests = places.flatMap((place) =>
+    statSync(place).isFile()
+      ? [place]
+      : readdirSync(place, { recursive: true })
+          .filter((file) => TEST.test(file) && !isLeftOut(file))
+          .map((file) => path.join(place, file)),
   );
   const outputs = existsSync(DONE) ? JSON.parse(readFileSync(DONE, 'utf8')) : await bundle(tests);
   return Object.entries(outputs).map(([output, { entryPoint, inputs }]) => ({

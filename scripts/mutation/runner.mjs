@@ -36,12 +36,12 @@ const ADVANTAGE_MS = 1000;
 
 class BundleRunner {
   #stryker;
-  #folders;
+  #places;
   #bundles = [];
   #runs = 0;
 
   constructor(options) {
-    this.#folders = options.bundleRunner.tests;
+    this.#places = options.bundleRunner.tests;
     this.#stryker = globalThis[INSTRUMENTER_CONSTANTS.NAMESPACE] ??= {};
     // Vitest fails a run for it, and so does this.
     process.on('unhandledRejection', (error) => (this.#unhandled ??= error));
@@ -53,7 +53,7 @@ class BundleRunner {
   }
 
   async init() {
-    this.#bundles = await bundleTests(this.#folders);
+    this.#bundles = await bundleTests(this.#places);
   }
 
   async dryRun({ files }) {
