@@ -236,7 +236,7 @@ describe('disagreements', () => {
     ...fields,
   });
   const vote = (path: string, error: number, sides: Side[], members: FieldVote[] = []) =>
-    ({ path, error, sides, members }) as FieldVote;
+    ({ path, error, sides, members }) as unknown as FieldVote;
   const listed = (votes: FieldVote[], limits: Partial<typeof DEFAULT_BUNDLE_LIMITS> = {}) => {
     const cuts = new CutList();
     const found = toEnd(disagreementsOf(votes, ANSWERS, { ...DEFAULT_BUNDLE_LIMITS, ...limits }, cuts));
