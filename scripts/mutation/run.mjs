@@ -10,7 +10,7 @@ const root = path.join(import.meta.dirname, '../..');
 const EVIDENCE =
   'agreement answer-key clusters distance equivalence features independence leaves limits poll probability proximity read-only to-end tolerance warning';
 const QUICK =
-  'agreement answer-key assemble consensus distance-pins distance independence leaves numbers poll probability tally tolerance';
+  'agreement answer-key assemble comparing-pins consensus distance-pins distance independence leaves numbers poll probability tally tolerance';
 const named = (names, folder, suffix) =>
   names
     .split(' ')
