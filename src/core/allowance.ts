@@ -172,7 +172,7 @@ export function roomOf(accounts: readonly Account[], now: number): Amount {
     tokens = Math.min(tokens, room.tokens);
     costUsd = Math.min(costUsd, room.costUsd);
   }
-  return { tokens, costUsd: costUsd === Infinity ? costUsd : roundUsd(costUsd) };
+  return { tokens, costUsd: roundUsd(costUsd) };
 }
 
 /** What keeps `need` from being reserved; one that will not pass wins over one that may. */

@@ -76,7 +76,11 @@ export class SampleWindow {
       return;
     }
     const last = this.samples.at(-1);
-    if (last && this.options.kind === 'time' && (last[0] === at || this.isCrowded(at - last[0]))) {
+    if (
+      last &&
+      this.options.kind === 'time' &&
+      (last[0] === at || this.isCrowded(at - last[0], this.options.ms))
+    ) {
       last[1] += calls;
       last[2] += failures;
       last[3] += slow;
@@ -85,9 +89,8 @@ export class SampleWindow {
     this.samples.push([at, calls, failures, slow]);
   }
 
-  private isCrowded(gap: number): boolean {
-    if (this.options.kind !== 'time') return false;
-    return this.samples.length - this.first >= EXACT_ENTRIES && gap < this.options.ms / 1000;
+  private isCrowded(gap: number, ms: number): boolean {
+    return this.samples.length - this.first >= EXACT_ENTRIES && gap < ms / 1000;
   }
 
   /** A sample of age `ms` has left: the window holds ages in [0, ms). */

@@ -244,7 +244,7 @@ function checkKeys(options: unknown): void {
 
 function checkLimit(name: string, value: unknown): void {
   if (value === undefined) return;
-  if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) {
+  if (!Number.isFinite(value) || (value as number) < 0) {
     throw new InvalidOptionsError(
       `Budget option \`${name}\` must be a finite number of at least 0, got ${String(value)}.`,
     );

@@ -119,7 +119,6 @@ function isAmount(value: unknown): boolean {
 /** Applies a user's verdict to a failure. Anything that is no verdict changes nothing. */
 export function applyVerdict(failure: Failure, verdict: unknown): Failure {
   const given = typeof verdict === 'string' ? { category: verdict } : verdict;
-  if (typeof given !== 'object' || given === null) return failure;
   const category = field(given, 'category');
   const judged =
     typeof category === 'string' && CATEGORIES.has(category) && category !== failure.category

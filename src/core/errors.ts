@@ -257,7 +257,6 @@ export function describeError(error: unknown): string {
   try {
     if (typeof error !== 'object' || error === null) return String(error);
     const { message, name } = error as Partial<Error>;
-    if (typeof message === 'string' && message !== '') return message;
     if (message !== undefined && message !== '') return describeValue(message);
     return typeof name === 'string' && name !== '' ? name : String(error);
   } catch {

@@ -22,9 +22,7 @@ function deepest(issues: readonly z.core.$ZodIssue[], prefix: readonly PropertyK
   const path = [...prefix, ...issue.path];
   if (issue.code === 'invalid_union' && issue.errors.length > 0) {
     const inner = issue.errors.map((branch) => deepest(branch, path));
-    return inner.reduce((best, next) =>
-      next.path.length > best.path.length || next.code === 'unrecognized_keys' ? next : best,
-    );
+    return inner.reduce((best, next) => (next.path.length > best.path.length ? next : best));
   }
   return { ...issue, path };
 }
@@ -41,7 +39,7 @@ function describeIssue(issue: z.core.$ZodIssue, value: unknown, name: string): s
 }
 
 function show(value: unknown): string {
-  if (typeof value === 'number' || typeof value === 'bigint' || value === undefined) return String(value);
+  if (typeof value === 'number' || typeof value === 'bigint') return String(value);
   if (typeof value === 'function') return 'a function';
   try {
     const shown = JSON.stringify(value) ?? String(value);

@@ -24,7 +24,7 @@ function fromHeaders(headers: unknown, now: number): number | undefined {
   const ms = header(headers, 'retry-after-ms')?.trim();
   if (ms !== undefined && DIGITS.test(ms)) return Number(ms);
   const after = header(headers, 'retry-after')?.trim();
-  if (after === undefined || after === '') return undefined;
+  if (after === undefined) return undefined;
   if (DIGITS.test(after)) return Number(after) * 1000;
   if (!Number.isNaN(Number(after))) return undefined;
   const wait = Date.parse(after) - now;
@@ -60,7 +60,7 @@ function keysOf(holder: object): string[] {
 }
 
 function isDuration(value: unknown): value is number {
-  return typeof value === 'number' && Number.isFinite(value) && value >= 0;
+  return Number.isFinite(value) && (value as number) >= 0;
 }
 
 /** An error and its causes, at most ten deep; a cycle ends the chain. */

@@ -67,6 +67,25 @@ describe.each(ALL)('%s', (error, name, code, fields) => {
   });
 });
 
+describe('an error', () => {
+  it('may be given another name', () => {
+    const error = new OrchestratorError('internal', 'm');
+    error.name = 'Mine';
+    expect(String(error)).toBe('Mine: m');
+  });
+
+  it('of a closed Troupe says what to do', () => {
+    expect(new TroupeClosedError().message).toBe(
+      'This Troupe is closed and takes no new runs. Create another one.',
+    );
+  });
+
+  it('without a time to wait says nothing of one', () => {
+    const error = new ToolExecutionError('server', 'm', { tool: 't', attempts: 1, failures });
+    expect(Object.keys(error.toJSON())).toEqual(['name', 'code', 'message', 'tool', 'attempts', 'failures']);
+  });
+});
+
 describe('isOrchestratorError', () => {
   it('knows errors of another copy of the package by their mark', () => {
     const foreign = Object.defineProperty(new Error('x'), Symbol.for('troupe.error'), { value: true });
@@ -77,6 +96,17 @@ describe('isOrchestratorError', () => {
     for (const other of [null, undefined, 'x', 1, {}, new Error('x'), { code: 'internal' }]) {
       expect(isOrchestratorError(other)).toBe(false);
     }
+    const marked = Object.defineProperty(() => 1, Symbol.for('troupe.error'), { value: true });
+    expect(isOrchestratorError(marked)).toBe(false);
+    const hostile = new Proxy(
+      {},
+      {
+        get: () => {
+          throw new Error('mine');
+        },
+      },
+    );
+    expect(isOrchestratorError(hostile)).toBe(false);
     const cancelled = new DOMException('x', 'AbortError');
     expect(isOrchestratorError(cancelled)).toBe(false);
   });
@@ -91,6 +121,13 @@ describe('describeError', () => {
     [undefined, 'undefined'],
     [{ message: 'like an error' }, 'like an error'],
     [Symbol('s'), 'Symbol(s)'],
+    [{ message: 5, name: 'N' }, '5'],
+    [{ message: null, name: 'N' }, '[object Null]'],
+    [{ message: { a: 1 }, name: 'N' }, '[object Object]'],
+    [{ message: [1], name: 'N' }, '[object Array]'],
+    [{ message: '', name: 'N' }, 'N'],
+    [{ message: '', name: '', toString: () => 'mine' }, 'mine'],
+    [{ name: 5, toString: () => 'mine' }, 'mine'],
     [new AggregateError([], 'many'), 'many'],
     [Object.create(null), 'an error that cannot be described'],
   ])('gives a text for %s', (error, text) => {

@@ -4,12 +4,17 @@ import { causeChain, field, readRetryAfter } from '../../src/core/retry-after.js
 
 const NOW = Date.parse('2026-01-01T00:00:00Z');
 const read = (error: unknown) => readRetryAfter(error, NOW);
+const throwing = () => {
+  throw new Error('no');
+};
 const later = (ms: number) => new Date(NOW + ms).toUTCString();
 
 describe('readRetryAfter', () => {
   it.each([
     ['a field in milliseconds', { retryAfterMs: 250 }, 250],
     ['zero', { retryAfterMs: 0 }, 0],
+    ['parts of a millisecond in a header', { headers: { 'retry-after-ms': '1.25' } }, 1.25],
+    ['spaces around milliseconds', { headers: { 'retry-after-ms': ' 7 ' } }, 7],
     ['milliseconds in a header', { headers: { 'retry-after-ms': '250' } }, 250],
     ['seconds in a header', { headers: { 'retry-after': '3' } }, 3000],
     ['parts of a second', { headers: { 'retry-after': '0.5' } }, 500],
@@ -42,6 +47,10 @@ describe('readRetryAfter', () => {
     ['a date that is past', { headers: { 'retry-after': later(-5000) } }],
     ['the date of this moment', { headers: { 'retry-after': later(0) } }],
     ['headers that are no object', { headers: 'retry-after: 3' }],
+    ['headers that are a function', { headers: Object.assign(() => 1, { 'retry-after': '3' }) }],
+    ['what `get` of headers gives and is no text', { headers: { get: () => 3, 'retry-after': '3' } }],
+    ['headers whose `get` throws', { headers: { get: throwing, 'retry-after': '3' } }],
+    ['headers that cannot be listed', { headers: new Proxy({}, { ownKeys: throwing }) }],
     ['headers that are null', { headers: null }],
     ['an error without any', new Error('x')],
     ['null', null],
@@ -49,6 +58,13 @@ describe('readRetryAfter', () => {
   ])('does not take %s for a wish', (_, error) => {
     expect(read(error)).toBeUndefined();
   });
+
+  it.each(['-5', '+5', '0x10', '1e3'])(
+    'does not take %s for a date, though it may be read as one',
+    (seconds) => {
+      expect(readRetryAfter({ headers: { 'retry-after': seconds } }, -1e15)).toBeUndefined();
+    },
+  );
 
   it.each(['', ' ', 'x', '-1', 'Infinity', 'NaN'])(
     'falls back to seconds when the milliseconds are "%s"',
@@ -92,13 +108,22 @@ describe('causeChain', () => {
     for (let i = 0; i < 50; i++) deep = { cause: deep };
     expect(causeChain(deep)).toHaveLength(10);
     expect(causeChain(undefined)).toEqual([]);
+    expect(causeChain(null)).toEqual([]);
+    expect(causeChain({ cause: null })).toHaveLength(1);
   });
 });
 
 describe('field', () => {
   it('reads what is there and nothing from what throws or is no object', () => {
     expect(field({ a: 1 }, 'a')).toBe(1);
+    expect(
+      field(
+        Object.assign(() => 1, { a: 2 }),
+        'a',
+      ),
+    ).toBe(2);
     expect(field('text', 'length')).toBeUndefined();
+    expect(field(null, 'a')).toBeUndefined();
     const hostile = new Proxy(
       {},
       {

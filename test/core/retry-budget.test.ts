@@ -48,4 +48,13 @@ describe('a retry budget', () => {
       ),
     );
   });
+
+  it('says whether it is full', () => {
+    const budget = fresh();
+    expect(budget.isFull).toBe(true);
+    budget.failed();
+    expect(budget.isFull).toBe(false);
+    for (let i = 0; i < 11; i++) budget.succeeded();
+    expect([budget.isFull, budget.tokens]).toEqual([true, 10]);
+  });
 });

@@ -83,16 +83,24 @@ describe('decideRetry', () => {
       const decision = decide(failure, state);
       return decision.kind === 'retry' ? '' : decision.why;
     };
-    expect(why({ calls: 10 })).toContain('`maxAttempts`');
-    expect(why({ attempt: 4 })).toContain('`maxRetries`');
-    expect(why({}, { retryAfterMs: 501 })).toContain('`maxDelayMs`');
-    expect(why({ deadlineAt: 1 })).toContain('deadline');
+    expect(why({ calls: 10 })).toBe('the run has made its 10 calls (`maxAttempts`)');
+    expect(why({ attempt: 4 })).toBe('its 3 retries are spent (`maxRetries`)');
+    expect(why({}, { retryAfterMs: 501 })).toBe('it asked to wait longer than `maxDelayMs` (500 ms)');
+    expect(why({ deadlineAt: 1 })).toBe('the deadline comes before the next try');
+    expect(why({ committed: true })).toBe(
+      'part of its answer was already shown, and it is not marked `replayable`',
+    );
+    expect(why({ idempotent: false })).toBe('it is not idempotent, and may have had its effect');
+    expect(why({}, { retryable: false })).toBe('another call would not help');
+    expect(why({}, { delayMs: null })).toBe('the `delay` function said stop');
+    expect(why({}, { retryBudgetAllows: false })).toBe("the provider's retry budget is spent");
+    expect(why({}, { refusedUntil: 1101 })).toBe("the provider's breaker has opened");
   });
 });
 
 describe('toAttemptFailure', () => {
   it('keeps what a list of failures shows and nothing else', () => {
-    expect(toAttemptFailure('t', 2, FAILURE)).toEqual({
+    expect(toAttemptFailure('t', 2, FAILURE)).toStrictEqual({
       tool: 't',
       attempt: 2,
       category: 'server',

@@ -3,6 +3,29 @@ import { describe, expect, it } from 'vitest';
 import { addUsage, noUsage, readUsage, roundUsd, type Usage } from '../../src/core/usage.js';
 
 describe('readUsage', () => {
+  it.each([
+    [
+      { inputTokens: 5, costUsd: 'x' },
+      { inputTokens: 5, outputTokens: 0, totalTokens: 5 },
+    ],
+    [
+      { outputTokens: 5, costUsd: 'x' },
+      { inputTokens: 0, outputTokens: 5, totalTokens: 5 },
+    ],
+    [
+      { totalTokens: 5, costUsd: 'x' },
+      { inputTokens: 0, outputTokens: 0, totalTokens: 5 },
+    ],
+  ])('of %j keeps the tokens, though the dollars are nonsense', (reported, usage) => {
+    expect(readUsage(reported)).toEqual({ usage: { ...usage, costUsd: undefined }, ignored: ['costUsd'] });
+  });
+
+  it('takes whole numbers as large as a number can count', () => {
+    const most = Number.MAX_SAFE_INTEGER;
+    expect(readUsage({ inputTokens: most }).usage?.inputTokens).toBe(most);
+    expect(readUsage({ inputTokens: most + 1 })).toEqual({ usage: undefined, ignored: ['inputTokens'] });
+  });
+
   it('adds input and output up when no total is given, and never reports less than they are', () => {
     expect(readUsage({ inputTokens: 2, outputTokens: 3, costUsd: 0.1 }).usage).toEqual({
       inputTokens: 2,

@@ -39,15 +39,8 @@ function decide(
   const fitting = tools.filter((_, index) => refusals[index] === null);
   if (fitting.length === 0) throw nothingFits(tools, refusals);
   const ranked = fitting
-    .map((tool, order) => ({
-      tool,
-      order,
-      breaker: isRefusing(tool, context),
-      over: isOver(tool, request, context),
-    }))
-    .sort(
-      (a, b) => Number(a.breaker) - Number(b.breaker) || Number(a.over) - Number(b.over) || a.order - b.order,
-    )
+    .map((tool) => ({ tool, breaker: isRefusing(tool, context), over: isOver(tool, request, context) }))
+    .sort((a, b) => Number(a.breaker) - Number(b.breaker) || Number(a.over) - Number(b.over))
     .map(({ tool }) => tool);
   const [first, ...rest] = ranked as [PlannableTool, ...PlannableTool[]];
   const estimate = first.estimate(request);

@@ -45,9 +45,9 @@ export function budgetRule(
     ...options,
     tool,
     when: (_request, { budget }) =>
-      (budget.tokens !== undefined && below.tokens !== undefined && budget.tokens < below.tokens) ||
-      (budget.costUsd !== undefined && below.costUsd !== undefined && budget.costUsd < below.costUsd) ||
-      (budget.ms !== undefined && below.ms !== undefined && budget.ms < below.ms),
+      (budget.tokens ?? Infinity) < (below.tokens ?? -Infinity) ||
+      (budget.costUsd ?? Infinity) < (below.costUsd ?? -Infinity) ||
+      (budget.ms ?? Infinity) < (below.ms ?? -Infinity),
   };
 }
 
@@ -66,10 +66,7 @@ export class RuleBasedPlanner implements Planner {
         throw new InvalidOptionsError(`Rule "${rule.name}" names no tool. Give it \`tool\` or \`steps\`.`);
       }
     }
-    this.rules = rules
-      .map((rule, order) => ({ rule, order }))
-      .sort((a, b) => (b.rule.priority ?? 0) - (a.rule.priority ?? 0) || a.order - b.order)
-      .map(({ rule }) => rule);
+    this.rules = [...rules].sort((a, b) => (b.priority ?? 0) - (a.priority ?? 0));
   }
 
   plan(request: JsonValue, tools: readonly PlannableTool[], context: PlanContext): Awaitable<PlanDecision> {

@@ -34,11 +34,6 @@ export function isOpen(record: RunRecord): boolean {
   return record.settledAt === undefined && !record.isLost;
 }
 
-/** Whether it shares, or may share, executions with others. */
-export function isKeyed(record: RunRecord): boolean {
-  return record.key !== undefined;
-}
-
 /** Runs that may be part of the same execution. */
 export function areShared(a: RunRecord, b: RunRecord): boolean {
   if (a === b) return true;
