@@ -1,5 +1,6 @@
 import type { AnyMachineSnapshot } from 'xstate';
 import type { Verdict as Judgement } from '../../core/classify.js';
+import type { BreakerState } from '../../core/events.js';
 import type { BreakerContext, BreakerEvent } from '../../machines/index.js';
 import type { BreakerControl } from '../../troupe.js';
 import type { Flight, Verdict } from './backend.js';
@@ -22,6 +23,8 @@ type Event<Type extends BreakerEvent['type']> = Extract<BreakerEvent, { type: Ty
 /** Does to a breaker what makes the events of a path happen. */
 export class BreakerLevers {
   private readonly probes = new Map<number, Flight | undefined>();
+  /** Calls of a closed breaker that has changed since. */
+  private readonly overtaken: (Flight | undefined)[] = [];
   private readonly handles: { release(): void }[] = [];
   private askedUntil: number | undefined;
 
@@ -40,9 +43,12 @@ export class BreakerLevers {
     return openUntil === undefined ? undefined : { openUntil };
   }
 
-  /** Makes the event at an index happen, and then lets the probes land that it made void: nothing follows from those. */
+  /** Makes the event at an index happen, and then lets calls land that it made void: nothing follows from those. */
   async pull(index: number): Promise<void> {
     const isFollowed = this.asks(index + 1);
+    if (this.isIn('closed', index)) {
+      for (let count = 0; count < 2; count++) this.overtaken.push(await this.world.call());
+    }
     if (isFollowed) this.askedUntil = this.world.now + ASKED_MS;
     await this.cause(index);
     await turns(2);
@@ -83,11 +89,11 @@ export class BreakerLevers {
   /** Whether an event comes of what the failed call before it says: that the provider wants to be left alone. */
   private asks(index: number): boolean {
     const type = this.events[index]?.type;
-    return type === 'open.extended' || (type === 'threshold.reached' && this.isHalfOpen(index));
+    return type === 'open.extended' || (type === 'threshold.reached' && this.isIn('half-open', index));
   }
 
-  private isHalfOpen(at: number): boolean {
-    return this.situations[at]!.value === 'half-open';
+  private isIn(state: BreakerState, at: number): boolean {
+    return this.situations[at]!.value === state;
   }
 
   private async trip({ reason }: Event<'threshold.reached'>): Promise<void> {
@@ -109,7 +115,7 @@ export class BreakerLevers {
 
   private lastsTooLong(from: number): boolean {
     const left = this.events.findIndex(
-      ({ type }, at) => at > from && (type === 'restore' || !this.isHalfOpen(at + 1)),
+      ({ type }, at) => at > from && (type === 'restore' || !this.isIn('half-open', at + 1)),
     );
     return this.events[left]?.type === 'halfOpen.elapsed';
   }
@@ -122,10 +128,21 @@ export class BreakerLevers {
 
   private async landVoid(at: number): Promise<void> {
     const { probes } = this.situations[at]!.context as BreakerContext;
-    const isOpen = this.isHalfOpen(at);
-    for (const id of [...this.probes.keys()]) {
-      if (!isOpen || !probes.includes(id)) await this.land(id, id % 2 === 0 ? counted : { kind: 'answer' });
+    const ids = this.isIn('half-open', at) ? probes : [];
+    for (const [id, probe] of this.probes) {
+      if (ids.includes(id)) continue;
+      this.probes.delete(id);
+      await this.landLate(probe, id % 2 === 0 ? counted : { kind: 'answer' });
     }
+    // One of them lands at once; another when it is closed again, and counts its failures anew.
+    const waits = this.isIn('closed', at) || at === this.events.length ? 0 : 1;
+    for (const call of this.overtaken.splice(waits)) await this.landLate(call, counted);
+  }
+
+  private async landLate(flight: Flight | undefined, verdict: Verdict): Promise<void> {
+    this.askedUntil = this.world.now + 2 * ASKED_MS;
+    await this.world.land(flight, verdict);
+    this.askedUntil = undefined;
   }
 
   private restore({ saved }: Event<'restore'>): void {
