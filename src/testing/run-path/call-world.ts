@@ -1,5 +1,5 @@
 import type { RunEvent } from '../../core/events.js';
-import type { AnyTool } from '../../core/tool.js';
+import type { AnyTool, Estimate, ToolContext } from '../../core/tool.js';
 import type { Run } from '../../runtime/run-handle.js';
 import { createSimulation, type Simulation, type SimulationOptions } from '../simulation.js';
 import { backendOf, Flight, type Verdict } from './backend.js';
@@ -13,11 +13,11 @@ const quiet = { debug() {}, info() {}, warn() {}, error() {} };
 export interface CallWorldOptions extends WorldOptions {
   /** The provider that all its calls go to. */
   readonly provider: string;
+  /** What is reserved for each call. */
+  readonly estimate?: Estimate;
   readonly troupe: SimulationOptions<readonly AnyTool[]>;
   /** Options of each run. */
   readonly run?: Parameters<Simulation['reliable']['start']>[0]['options'];
-  /** What goes between the calls and the tool under test. */
-  readonly around?: (inner: AnyTool) => AnyTool;
 }
 
 /**
@@ -32,17 +32,13 @@ export class CallWorld {
   private readonly landed = new Set<Flight>();
 
   constructor(private readonly options: CallWorldOptions) {
-    const { provider, troupe, answer, tool: make, around = (inner) => inner } = options;
+    const { provider, estimate, troupe, answer, tool: make } = options;
     const backend = backendOf(answer);
     this.sim = createSimulation({ logger: quiet, ...troupe });
-    const inner = around(make?.(backend) ?? new PlainTool(TOOL, backend));
+    const inner = make?.(backend) ?? new PlainTool(TOOL, backend);
     const fields = { tool: TOOL, provider, idempotent: true };
     this.sim.troupe.registerTool(
-      new HeldTool(fields, inner, (tool, context) => {
-        const flight = new Flight(tool, context, false);
-        this.flights.push(flight);
-        return flight;
-      }),
+      new HeldTool(fields, inner, (tool, context) => this.takeOff(tool, context), estimate),
     );
   }
 
@@ -84,5 +80,11 @@ export class CallWorld {
     for (const run of this.runs) run.cancel();
     await turns(2);
     await this.sim.runToIdle();
+  }
+
+  private takeOff(tool: string, context: ToolContext): Flight {
+    const flight = new Flight(tool, context, false);
+    this.flights.push(flight);
+    return flight;
   }
 }

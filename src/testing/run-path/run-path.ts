@@ -4,10 +4,11 @@ import type { RunEvent } from '../../core/events.js';
 import type { OrchestrationOutput } from '../../core/output.js';
 import { callback, parse } from '../../core/parse.js';
 import { isTool, type AnyTool } from '../../core/tool.js';
-import { breakerMachine, runMachine } from '../../machines/index.js';
+import { breakerMachine, budgetMachine, runMachine } from '../../machines/index.js';
 import type { FailurePath } from '../paths/failure-paths.js';
 import type { Backend } from './backend.js';
 import { BreakerDriver } from './breaker-driver.js';
+import { BudgetDriver } from './budget-driver.js';
 import type { Outcome, PathDriver } from './driver.js';
 import { RunDriver } from './run-driver.js';
 import type { WorldOptions } from './run-world.js';
@@ -66,6 +67,7 @@ export class PathDivergence extends Error {
 const DRIVERS: Readonly<Record<string, new (path: FailurePath, options: WorldOptions) => PathDriver>> = {
   [runMachine.id]: RunDriver,
   [breakerMachine.id]: BreakerDriver,
+  [budgetMachine.id]: BudgetDriver,
 };
 
 /**
