@@ -27,15 +27,18 @@ export const breakerProfile: Profile = {
 };
 
 /** Figures of the path's events, in milliseconds from its beginning. */
-export const OPEN_UNTIL = 100;
-const restore = (state: 'closed' | 'open' | 'half-open'): BreakerEvent => ({
-  type: 'restore',
-  at: 40,
-  saved: { state, timesOpened: 2, openUntil: 90, halfOpenUntil: null, successes: 1, failures: 1 },
-});
+const OPEN_UNTIL = 100;
+
+/** What a snapshot says of a breaker of these figures: of half-open, that its probes have not decided yet. */
+function restore(state: 'closed' | 'open' | 'half-open', halfOpen: BreakerContext['halfOpen']): BreakerEvent {
+  const successes = Math.min(1, halfOpen.successes - 1);
+  const failures = Math.min(1, halfOpen.probes - halfOpen.successes);
+  const saved = { state, timesOpened: 2, openUntil: 90, halfOpenUntil: null, successes, failures };
+  return { type: 'restore', at: 40, saved };
+}
 
 function events(snapshot: AnyMachineSnapshot): BreakerEvent[] {
-  const { openUntil, halfOpenUntil, probes, isolations } = snapshot.context as BreakerContext;
+  const { openUntil, halfOpenUntil, probes, isolations, halfOpen } = snapshot.context as BreakerContext;
   const until = (openUntil ?? 0) + OPEN_UNTIL;
   const trip: BreakerEvent = { type: 'threshold.reached', reason: 'failures', until };
   const asked = (at: number): BreakerEvent => ({
@@ -44,7 +47,7 @@ function events(snapshot: AnyMachineSnapshot): BreakerEvent[] {
     until: at,
   });
   const isolate: BreakerEvent = { type: 'isolate' };
-  const restores = [restore('closed'), restore('open'), restore('half-open')];
+  const restores = (['closed', 'open', 'half-open'] as const).map((state) => restore(state, halfOpen));
   const byHand: BreakerEvent[] = [isolate, { type: 'reset' }, ...restores];
   switch (snapshot.value) {
     case 'closed':
@@ -65,7 +68,7 @@ function events(snapshot: AnyMachineSnapshot): BreakerEvent[] {
       return [{ type: 'probe.started', id: freeId(probes) }, ...ends, over, asked(until + 800), ...byHand];
     }
     default:
-      return [{ type: 'release' }, ...(isolations < 2 ? [isolate] : []), restore('closed')];
+      return [{ type: 'release' }, ...(isolations < 2 ? [isolate] : []), restore('closed', halfOpen)];
   }
 }
 
