@@ -74,6 +74,7 @@ export class Budget implements Account {
   private held: Amount = NOTHING;
   private blocked: Amount = NOTHING;
   private period: number | undefined;
+  private begun = 0;
   private readonly waiters = new Set<() => void>();
 
   constructor(options: BudgetOptions) {
@@ -112,6 +113,11 @@ export class Budget implements Account {
   /** What calls in flight are reserved for. */
   get reserved(): Amount {
     return this.held;
+  }
+
+  /** How often a new period has begun since its first use. */
+  get renewals(): number {
+    return this.begun;
   }
 
   get limitsCost(): boolean {
@@ -195,6 +201,7 @@ export class Budget implements Account {
     const period = PERIODS[this.per](now);
     if (this.period !== undefined && period > this.period) {
       this.used = NOTHING;
+      this.begun += 1;
       this.wake();
     }
     this.period = period;

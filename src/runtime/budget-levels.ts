@@ -6,6 +6,7 @@ import type { AttemptRecord } from './attempt-record.js';
 
 interface Watched {
   level: BudgetLevel;
+  renewals: number;
   actor: Actor<typeof budgetMachine> | undefined;
 }
 
@@ -42,19 +43,21 @@ export class BudgetLevels {
   private noteOne(x: AttemptRecord, budget: Budget, what: 'reserved' | 'settled'): void {
     const watched = this.watchedOf(budget);
     const level = budget.level();
+    // Whoever asks what is left begins the new period; calls may have filled it since.
+    const from = budget.renewals === watched.renewals ? watched.level : 'within';
+    watched.renewals = budget.renewals;
     if (watched.actor === undefined && this.inspect === undefined && level === watched.level) return;
     watched.actor ??= this.start(budget);
     const { actor } = watched;
     const figures = { spent: budget.spent, reserved: budget.reserved };
     actor.send({ type: what, ...figures });
-    if (level !== watched.level) {
-      const from = watched.level;
-      watched.level = level;
+    if (from !== watched.level) actor.send({ type: 'renew', ...figures });
+    if (level !== from) {
       const { resource, limit, spent } = budget.fullest();
-      if (level === 'within') actor.send({ type: 'renew', ...figures });
-      else if (from === 'within') actor.send({ type: 'warn', resource, limit, amount: spent, ...figures });
+      if (from === 'within') actor.send({ type: 'warn', resource, limit, amount: spent, ...figures });
       if (level === 'exhausted') actor.send({ type: 'exhaust', ...figures });
     }
+    watched.level = level;
     const { warning } = this;
     this.warning = undefined;
     if (warning) x.emit(warning);
@@ -63,7 +66,7 @@ export class BudgetLevels {
   private watchedOf(budget: Budget): Watched {
     let watched = this.watched.get(budget);
     if (!watched) {
-      watched = { level: 'within', actor: undefined };
+      watched = { level: 'within', renewals: 0, actor: undefined };
       this.watched.set(budget, watched);
     }
     return watched;

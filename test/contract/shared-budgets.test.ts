@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { AnyMachineSnapshot } from 'xstate';
 import {
   Budget,
   BudgetExceeded,
@@ -198,6 +199,39 @@ describe('`per`', () => {
     await sim.advance(60_000);
     expect((await spend()).status).toBe('completed');
   });
+});
+
+describe('a call that settles in a new period, which another use of the budget has found before', () => {
+  const levels: unknown[] = [];
+  const sim = createSimulation({
+    startAt: Date.UTC(2026, 0, 1),
+    inspect: (event) => {
+      if (event.type !== '@xstate.snapshot') return;
+      const { machine, value } = event.snapshot as AnyMachineSnapshot;
+      if (machine?.id === 'budget') levels.push((value as { level: string }).level);
+    },
+  });
+
+  it.each([80, 100])('warns anew, after %i tokens in the period before', async (tokens) => {
+    const budget = new Budget({ tokens: 100, per: 'minute' });
+    const spend = (used: number) => start(sim, budget, ok(1, { totalTokens: used }), reserves(0), 10);
+    const overtakes = start(sim, budget, ok(1, { totalTokens: 80 }), reserves(1), 60_000);
+    const first = spend(tokens);
+    await sim.advance(59_999);
+    expect(await types(first)).toContain('budget_warning');
+    expect(levels.at(-1)).toBe(tokens === 80 ? 'warned' : 'exhausted');
+    budget.room(sim.clock.now() + 1);
+    await sim.advance(1);
+    expect(await types(overtakes)).toContain('budget_warning');
+    expect(levels.at(-1)).toBe('warned');
+    await sim.runToIdle();
+  });
+
+  async function types(run: Run): Promise<string[]> {
+    const found: string[] = [];
+    for await (const { type } of run.events) found.push(type);
+    return found;
+  }
 });
 
 describe('under any load', () => {

@@ -80,6 +80,18 @@ export class Tracer {
   }
 }
 
+/** The situations along a sequence of events: before each of them, and after the last. */
+export function situationsOf(
+  machine: AnyStateMachine,
+  input: unknown,
+  events: readonly EventObject[],
+): AnyMachineSnapshot[] {
+  const tracer = new Tracer(machine, input);
+  const situations = [tracer.begin().snapshot];
+  for (const event of events) situations.push(tracer.step(situations.at(-1)!, event).snapshot);
+  return situations;
+}
+
 /** The state nodes that are active in a snapshot, in the order of the chart, the root left out. */
 export function nodesOf(snapshot: AnyMachineSnapshot): AnyStateNode[] {
   const nodes = (snapshot._nodes as AnyStateNode[]).filter((node) => node.parent !== undefined);

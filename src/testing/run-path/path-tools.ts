@@ -1,7 +1,7 @@
 import { BundleTool, type ReplicateDraw } from '../../core/bundle-tool.js';
 import type { TallyView } from '../../core/evidence/custom-stopping.js';
 import type { EvidenceBundle } from '../../core/evidence/bundle.js';
-import { Tool, type AnyTool, type ToolContext } from '../../core/tool.js';
+import { Tool, type AnyTool, type Estimate, type ToolContext } from '../../core/tool.js';
 import type { Candidate } from '../../machines/index.js';
 import type { Backend, Flight } from './backend.js';
 
@@ -19,6 +19,7 @@ export class HeldTool extends Tool<any, any, any> {
     { tool: name, provider, idempotent }: Pick<Candidate, 'tool' | 'provider' | 'idempotent'>,
     private readonly inner: AnyTool,
     private readonly takeOff: TakeOff,
+    private readonly estimated: Estimate = ESTIMATE,
   ) {
     super();
     this.name = name;
@@ -29,7 +30,7 @@ export class HeldTool extends Tool<any, any, any> {
   }
 
   override estimate() {
-    return ESTIMATE;
+    return this.estimated;
   }
 
   execute(request: unknown, options: unknown, context: ToolContext): Promise<unknown> {

@@ -4,9 +4,11 @@ import type { RunEvent } from '../../core/events.js';
 import type { OrchestrationOutput } from '../../core/output.js';
 import { callback, parse } from '../../core/parse.js';
 import { isTool, type AnyTool } from '../../core/tool.js';
-import { runMachine } from '../../machines/index.js';
+import { breakerMachine, budgetMachine, runMachine } from '../../machines/index.js';
 import type { FailurePath } from '../paths/failure-paths.js';
 import type { Backend } from './backend.js';
+import { BreakerDriver } from './breaker-driver.js';
+import { BudgetDriver } from './budget-driver.js';
 import type { Outcome, PathDriver } from './driver.js';
 import { RunDriver } from './run-driver.js';
 import type { WorldOptions } from './run-world.js';
@@ -36,9 +38,9 @@ const harnessSchema = z.strictObject({
 
 /** How a path went in the real orchestrator. */
 export interface PathRun {
-  /** The states the run's chart was in, after each event: those of the path. */
+  /** The states the chart was in, after each event: those of the path. */
   readonly states: readonly string[];
-  /** How the run ended, where the path goes so far; undefined: it was rejected before it began. */
+  /** How the run ended, where the path goes so far; undefined: it was rejected before it began, or is no run's path. */
   readonly output: OrchestrationOutput | undefined;
   /** What `run()` rejected with. */
   readonly error: unknown;
@@ -64,11 +66,13 @@ export class PathDivergence extends Error {
 /** How the paths of each chart are walked. */
 const DRIVERS: Readonly<Record<string, new (path: FailurePath, options: WorldOptions) => PathDriver>> = {
   [runMachine.id]: RunDriver,
+  [breakerMachine.id]: BreakerDriver,
+  [budgetMachine.id]: BudgetDriver,
 };
 
 /**
- * Walks a path in a real orchestrator, on simulated time: its surroundings do what the path says, and the chart must
- * hear the events of the path, in its order, and be in its states.
+ * Walks a path of `runMachine`, `breakerMachine` or `budgetMachine` in a real orchestrator, on simulated time: its
+ * surroundings do what the path says, and the chart must hear the events of the path, in its order, and be in its states.
  *
  * @throws {PathDivergence} when it goes another way.
  * @throws {InvalidOptionsError} for a path of another chart, or one that only the chart knows (`path.unreachable`).
