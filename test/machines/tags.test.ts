@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { AnyStateMachine, AnyStateNode } from 'xstate';
+import { createActor, toPromise, type AnyStateMachine, type AnyStateNode } from 'xstate';
 import {
   breakerMachine,
   budgetMachine,
@@ -28,17 +28,31 @@ function finalStates(machine: AnyStateMachine): string[] {
 const ATTEMPT = {
   waiting: ['attempting.awaiting', 'attempting.backingOff'],
   'in flight': ['attempting.calling', 'attempting.overrunning'],
+  degraded: [
+    'attempting.awaiting.slot',
+    'attempting.awaiting.budget',
+    'attempting.awaiting.breaker',
+    'attempting.awaiting.cooldown',
+    'attempting.overrunning',
+    'attempting.judging',
+    'attempting.backingOff',
+    'attempting.refused',
+    'attempting.exhausted',
+  ],
 };
 const RUN_ENDS = ['completed', 'partial', 'failed', 'timed_out', 'budget_exceeded', 'cancelled', 'rejected'];
 const REPLICATE_ENDS = ['valid', 'invalid', 'failed', 'cancelled'];
 const BUNDLE_ENDS = ['completed', 'partial', 'failed', 'cut'];
 
 describe('the tags of the charts', () => {
-  it('of a run say whether it waits, has work in flight, or has ended', () => {
+  it('of a run say whether it waits, has work in flight, has ended, and what is wrong', () => {
     expect(statesByTag(runMachine)).toEqual({
       waiting: ['admitting.held', ...ATTEMPT.waiting],
       'in flight': [...ATTEMPT['in flight'], 'bundling', 'stepping', 'branching', 'settling'],
       ended: RUN_ENDS,
+      degraded: ['admitting.held', ...ATTEMPT.degraded, 'fallingOver', 'landing', 'partial'],
+      failing: ['failed', 'timed_out', 'budget_exceeded', 'rejected'],
+      cancelled: ['cancelled'],
     });
   });
 
@@ -47,6 +61,9 @@ describe('the tags of the charts', () => {
       waiting: ['queued', ...ATTEMPT.waiting],
       'in flight': [...ATTEMPT['in flight'], 'settling'],
       ended: REPLICATE_ENDS,
+      degraded: [...ATTEMPT.degraded, 'unanswered'],
+      failing: ['invalid', 'failed'],
+      cancelled: ['cancelled'],
     });
   });
 
@@ -54,6 +71,9 @@ describe('the tags of the charts', () => {
     expect(statesByTag(bundleMachine)).toEqual({
       'in flight': ['collecting', 'draining'],
       ended: BUNDLE_ENDS,
+      degraded: ['partial'],
+      failing: ['failed'],
+      cancelled: ['interrupted', 'cut'],
     });
   });
 
@@ -61,11 +81,13 @@ describe('the tags of the charts', () => {
     expect(statesByTag(breakerMachine)).toEqual({
       admits: ['closed', 'half-open'],
       refuses: ['open', 'isolated'],
+      failing: ['open'],
+      degraded: ['half-open', 'isolated'],
     });
   });
 
-  it('of a budget are none', () => {
-    expect(statesByTag(budgetMachine)).toEqual({});
+  it('of a budget say how much of it is gone', () => {
+    expect(statesByTag(budgetMachine)).toEqual({ degraded: ['level.warned'], failing: ['level.exhausted'] });
   });
 });
 
@@ -75,6 +97,36 @@ describe('the ends of the charts', () => {
     expect(finalStates(replicateMachine)).toEqual(REPLICATE_ENDS);
     expect(finalStates(bundleMachine)).toEqual(BUNDLE_ENDS);
     expect([breakerMachine, budgetMachine].flatMap(finalStates)).toEqual([]);
+  });
+});
+
+describe('what the charts put out', () => {
+  const outputOf = (machine: AnyStateMachine) =>
+    Object.values(machine.root.states).flatMap(({ key, type, output }) =>
+      type === 'final' ? [[key, output]] : [],
+    );
+
+  it('is the state they ended in', () => {
+    for (const machine of [runMachine, replicateMachine, bundleMachine]) {
+      expect(outputOf(machine)).toEqual(finalStates(machine).map((key) => [key, { status: key }]));
+    }
+  });
+
+  it('reaches a machine that has one as a child', async () => {
+    const run = createActor(runMachine, {
+      input: {
+        runId: 'r',
+        candidates: null,
+        isAdmitted: true,
+        maxAttempts: 1,
+        attemptTimeoutMs: null,
+        abortGraceMs: 1,
+        deadlineAt: null,
+      },
+    });
+    run.start();
+    run.send({ type: 'deadline.passed' });
+    expect(await toPromise(run)).toEqual({ status: 'timed_out' });
   });
 });
 
