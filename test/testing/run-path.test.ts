@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { defineTool, orThrow } from '../../src/index.js';
-import { breakerMachine, runMachine } from '../../src/machines/index.js';
+import { runMachine } from '../../src/machines/index.js';
 import { failurePaths, PathDivergence, runPath, type Backend } from '../../src/testing/index.js';
 
 const paths = failurePaths(runMachine, { kinds: ['failing', 'degraded', 'cancelled', 'good'] });
@@ -124,8 +124,8 @@ describe('what runPath does not take', () => {
 
   it.each([
     [
-      failurePaths(breakerMachine)[0],
-      "runPath() walks paths that failurePaths() made of Troupe's own charts (run), got one of breaker.",
+      { ...path, chart: 'order' },
+      "runPath() walks paths that failurePaths() made of Troupe's own charts (run, bundle, replicate), got one of order.",
     ],
     [undefined, 'got one of undefined.'],
     [paths.find(({ unreachable }) => unreachable), 'Leave out paths that have `unreachable`.'],

@@ -186,9 +186,9 @@ class Walker {
     };
     note(undefined);
     const start = stateOf(at.snapshot);
-    const steps = events.map((event): PathStep => {
+    const steps = events.map((event, index): PathStep => {
       const before = at.snapshot;
-      unreachable ??= this.profile.whyNever(event, before);
+      unreachable ??= this.profile.whyNever(event, before, events.slice(0, index));
       at = tracer.step(before, event);
       const entered = note(before);
       told.push(this.profile.tell({ event, before, after: at.snapshot, entered }));

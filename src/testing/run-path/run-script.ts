@@ -9,7 +9,7 @@ import {
 } from '../../machines/index.js';
 import { SPANS } from '../paths/attempt-events.js';
 import type { FailurePath } from '../paths/failure-paths.js';
-import { Tracer } from '../paths/trace.js';
+import { situationsBefore } from './situations.js';
 
 /** What a path of the run chart asks of the world in which it is walked, known before it begins. */
 export class RunScript {
@@ -21,13 +21,7 @@ export class RunScript {
   constructor(path: FailurePath) {
     this.events = path.steps.map(({ event }) => event as RunChartEvent);
     this.input = path.input as RunInput;
-    const tracer = new Tracer(runMachine, path.input);
-    let at = tracer.begin().snapshot;
-    this.before = this.events.map((event) => {
-      const before = at;
-      at = tracer.step(before, event).snapshot;
-      return before;
-    });
+    this.before = situationsBefore(runMachine, path);
   }
 
   has(...types: readonly RunChartEvent['type'][]): boolean {

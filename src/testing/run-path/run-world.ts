@@ -1,4 +1,3 @@
-import type { AnyMachineSnapshot, InspectionEvent } from 'xstate';
 import { Budget } from '../../core/budget.js';
 import type { RunEvent } from '../../core/events.js';
 import type { PlanDecision, Planner } from '../../core/planning/planner.js';
@@ -11,11 +10,11 @@ import type { Execution } from '../../runtime/execution.js';
 import type { Run } from '../../runtime/run-handle.js';
 import { hostOf } from '../../troupe.js';
 import { SPANS } from '../paths/attempt-events.js';
-import { stateOf } from '../paths/trace.js';
 import { createSimulation, type Simulation } from '../simulation.js';
 import { backendOf, Flight, type Backend } from './backend.js';
 import type { Seen } from './driver.js';
 import { HeldStore } from './held-store.js';
+import { Observed } from './observed.js';
 import { HalfBundle, HeldBundle, HeldTool, PlainTool } from './path-tools.js';
 import type { RunScript } from './run-script.js';
 
@@ -46,7 +45,7 @@ export class RunWorld {
   /** Callers of the run: more than one where another has joined. */
   readonly callers: Run[] = [];
   plan: { resolve(decision: PlanDecision): void; reject(error: unknown): void } | undefined;
-  private readonly seenBy = new Map<string, { readonly seen: Seen[]; readonly last: AnyMachineSnapshot }>();
+  private readonly observed = new Observed(runMachine.id, ({ context }) => (context as RunContext).runId);
   private readonly orchestrator: ReliableOrchestrator;
   private readonly direct: Orchestrator;
   private readonly backend: Backend;
@@ -61,7 +60,7 @@ export class RunWorld {
     this.sim = createSimulation({
       logger: quiet,
       store: this.store,
-      inspect: (event) => this.note(event),
+      inspect: (event) => this.observed.note(event),
       pools: Object.fromEntries(script.candidates.map(({ provider }) => [provider, { size: this.poolSize }])),
       reliability: {
         maxAttempts,
@@ -92,7 +91,7 @@ export class RunWorld {
 
   /** What the chart of the run has heard so far, and where that left it. */
   get seen(): readonly Seen[] {
-    return this.seenBy.get(this.run.id)?.seen ?? [];
+    return this.observed.seenOf(this.run.id);
   }
 
   /** As the chart has it now. */
@@ -229,18 +228,6 @@ export class RunWorld {
         ...(script.usesBudget ? { budget: this.budget } : {}),
       },
     });
-  }
-
-  private note(event: InspectionEvent): void {
-    if (event.type !== '@xstate.snapshot') return;
-    const snapshot = event.snapshot as AnyMachineSnapshot;
-    if (snapshot.machine?.id !== runMachine.id) return;
-    const { runId } = snapshot.context as RunContext;
-    const { seen, last } = this.seenBy.get(runId) ?? { seen: [] as Seen[], last: undefined };
-    // What a state does not know is not heard.
-    const isHeard = !last || (last.machine.getTransitionData(last, event.event as never) ?? []).length > 0;
-    if (isHeard) seen.push({ event: event.event.type, state: stateOf(snapshot) });
-    this.seenBy.set(runId, { seen, last: snapshot });
   }
 }
 
