@@ -50,8 +50,7 @@ export class BundleWorld {
       { tool: inner.name, provider: 'a', idempotent: true },
       inner,
       (tool, context) => this.takeOff(tool, context),
-      undefined,
-      script.speculates ? () => this.isDecided : undefined,
+      script.speculates ? { shouldStop: () => this.isDecided } : {},
     );
   }
 

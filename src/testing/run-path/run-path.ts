@@ -4,11 +4,12 @@ import type { RunEvent } from '../../core/events.js';
 import type { OrchestrationOutput } from '../../core/output.js';
 import { callback, parse } from '../../core/parse.js';
 import { isTool, type AnyTool } from '../../core/tool.js';
-import { bundleMachine, runMachine } from '../../machines/index.js';
+import { bundleMachine, replicateMachine, runMachine } from '../../machines/index.js';
 import type { FailurePath } from '../paths/failure-paths.js';
 import type { Backend } from './backend.js';
 import { BundleDriver } from './bundle-driver.js';
 import type { Outcome, PathDriver } from './driver.js';
+import { ReplicateDriver } from './replicate-driver.js';
 import { RunDriver } from './run-driver.js';
 import type { WorldOptions } from './run-world.js';
 import { turns } from './turns.js';
@@ -66,6 +67,7 @@ export class PathDivergence extends Error {
 const DRIVERS: Readonly<Record<string, new (path: FailurePath, options: WorldOptions) => PathDriver>> = {
   [runMachine.id]: RunDriver,
   [bundleMachine.id]: BundleDriver,
+  [replicateMachine.id]: ReplicateDriver,
 };
 
 /**
