@@ -51,6 +51,7 @@ export class BundleWorld {
       inner,
       (tool, context) => this.takeOff(tool, context),
       script.speculates ? { shouldStop: () => this.isDecided } : {},
+      options.toolOptions,
     );
   }
 

@@ -21,6 +21,8 @@ export class HeldReplicates extends BundleTool<any, any> {
     private readonly inner: AnyTool,
     private readonly takeOff: TakeOff,
     own: Own = {},
+    /** For a tool that is none of a bundle. */
+    private readonly toolOptions: Record<string, unknown> = {},
   ) {
     super();
     this.name = name;
@@ -37,7 +39,7 @@ export class HeldReplicates extends BundleTool<any, any> {
       () =>
         (isBundleTool(inner)
           ? inner.replicate!(request, draw, context)
-          : inner.execute(request, {}, context)) as unknown,
+          : inner.execute(request, this.toolOptions, context)) as unknown,
     );
   }
 }

@@ -53,6 +53,7 @@ export class ReplicateWorld extends AttemptWorld {
       options.tool?.(backend) ?? new PlainTool('a', backend),
       (tool, context) => this.takeOff(tool, context),
       { output: this.schema, shouldStop: () => this.isDecided, estimate: () => this.estimate },
+      options.toolOptions,
     );
     this.sim.troupe.registerTool(this.tool);
   }

@@ -18,8 +18,9 @@ import { turns } from './turns.js';
 export interface PathHarness {
   /**
    * Makes the tool under test, which is called in the place of the path's first tool; what stands behind it (a model, a
-   * service) is the `backend`, which answers and fails as the path says. Default: a tool that hands on what the
-   * backend says.
+   * service) is the `backend`, which answers and fails as the path says. On paths of a bundle or a replicate it is asked
+   * for each answer: a bundle tool by its `replicate`, any other by its `execute`. Default: a tool that hands on what
+   * the backend says.
    */
   tool?: (backend: Backend) => AnyTool;
   /** Default `{}`. */
