@@ -18,7 +18,7 @@ export class ReplicateLevers extends AttemptLevers {
   }
 
   override async pull(index: number): Promise<void> {
-    // Its turn is what it asks for anything after.
+    // What it asks for next is arranged between the end of the other and its turn.
     if (this.world.script.events[index]!.type === 'turn.granted') return this.grantTurn(index);
     await super.pull(index);
   }
