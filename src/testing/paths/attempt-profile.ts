@@ -88,6 +88,8 @@ export function withHedgeTimers(events: readonly EventObject[], isHedged: boolea
   let isDue = false;
   return events.flatMap((event) => {
     if (event.type === 'attempt.granted') isDue = false;
+    // What takes too long from then on is no call.
+    if (event.type === 'call.succeeded') isDue = true;
     const needsIt = event.type === 'hedge.granted' || event.type === 'timer.attempt';
     const isMissing = needsIt && !isDue;
     if (isMissing || event.type === 'timer.hedge') isDue = true;

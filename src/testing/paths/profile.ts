@@ -28,7 +28,11 @@ export interface Profile {
   /** Puts in what an event cannot come without. */
   readonly complete: (events: readonly EventObject[], input: unknown) => readonly EventObject[];
   /** Why an event cannot come in this package's runtime, though the chart is ready for it; undefined: it can. */
-  readonly whyNever: (event: EventObject, before: AnyMachineSnapshot) => string | undefined;
+  readonly whyNever: (
+    event: EventObject,
+    before: AnyMachineSnapshot,
+    earlier: readonly EventObject[],
+  ) => string | undefined;
   /** A step in a few words; undefined: it goes without saying. */
   readonly tell: (step: ToldStep) => string | undefined;
 }

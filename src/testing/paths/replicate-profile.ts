@@ -40,7 +40,7 @@ export const replicateProfile: Profile = {
   key,
   isInterruption: ({ type }) => INTERRUPTIONS.has(type),
   complete: (given, input) => withHedgeTimers(given, isHedged((input as ReplicateInput).candidate)),
-  whyNever: neverInAttempt,
+  whyNever,
   tell,
 };
 
@@ -92,13 +92,17 @@ function course(snapshot: AnyMachineSnapshot): ReplicateChartEvent[] {
   return checks;
 }
 
-const stop = (cause: 'loser' | 'cancelled'): ReplicateChartEvent => ({ type: 'replicate.stop', cause });
+const stop = (cause: 'loser' | 'cancelled' | 'budget_exceeded'): ReplicateChartEvent => ({
+  type: 'replicate.stop',
+  cause,
+});
 const STOPS = [stop('loser'), stop('cancelled')];
 const TOO_LONG: ReplicateChartEvent = { type: 'timer.replicate' };
 const TOO_DEAR: ReplicateChartEvent = { type: 'budget.exceeded' };
 
 function interruptions(snapshot: AnyMachineSnapshot): ReplicateChartEvent[] {
   const moved: ReplicateChartEvent = { type: 'deadline.extended', at: T0 + 200_000 };
+  const { end, late } = snapshot.context as ReplicateContext;
   switch (attemptState(snapshot.value)) {
     case 'awaiting.admission':
       return [TOO_DEAR];
@@ -107,13 +111,46 @@ function interruptions(snapshot: AnyMachineSnapshot): ReplicateChartEvent[] {
     case 'awaiting.breaker':
     case 'awaiting.cooldown':
       return STOPS;
+    case 'awaiting.slot':
+      return [...STOPS, TOO_LONG, TOO_DEAR];
+    case 'awaiting.budget':
+      return [...STOPS, TOO_LONG];
     case 'calling':
       return [...STOPS, TOO_LONG, TOO_DEAR, moved];
     case 'overrunning':
       return [...STOPS, TOO_LONG, TOO_DEAR];
     default:
-      return snapshot.matches('queued') ? STOPS : [...STOPS, TOO_LONG, TOO_DEAR];
+      if (snapshot.matches('queued')) return STOPS;
+      // Its time is up once, also where a stop had come before. A call that has answered spends no more.
+      return [
+        ...stops(snapshot),
+        ...(end !== null && (late !== null || end.cause === 'timeout') ? [] : [TOO_LONG]),
+        ...(snapshot.matches('settling') ? [TOO_DEAR] : []),
+      ];
   }
+}
+
+/** A bundle stops a replicate once; after that, its call may still spend more than the run has. */
+function stops({ context }: AnyMachineSnapshot): ReplicateChartEvent[] {
+  const { end, late } = context as ReplicateContext;
+  const isStopped = end?.status === 'cancelled' || late !== null;
+  return isStopped ? [stop('budget_exceeded')] : STOPS;
+}
+
+function whyNever(
+  event: EventObject,
+  before: AnyMachineSnapshot,
+  earlier: readonly EventObject[],
+): string | undefined {
+  const { late } = before.context as ReplicateContext;
+  if (before.matches('validating') && late !== null) {
+    if (event.type === 'replicate.stop')
+      return 'its bundle stops it once, and a call that has answered spends no more';
+    const answered = earlier.findLastIndex(({ type }) => type.startsWith('call.') || type === 'timer.grace');
+    const stopped = earlier.findLastIndex(({ type }) => type === 'replicate.stop');
+    if (event.type === 'timer.attempt' && stopped < answered) return 'the grace is over before the limit';
+  }
+  return neverInAttempt(event, before);
 }
 
 function key({ value, context }: AnyMachineSnapshot): unknown {

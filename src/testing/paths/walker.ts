@@ -28,7 +28,7 @@ export class Walker {
     const { allows = () => true, input } = beginning;
     this.tracer = new Tracer(chart, input);
     const traced = this.tracer.begin();
-    this.start = { traced, entered: enteredOn(undefined, traced.actives), next: new Map() };
+    this.start = { traced, entered: enteredOn(undefined, traced.actives), events: [], next: new Map() };
     this.graph = new Graph(chart, {
       input,
       events: (snapshot) =>
@@ -96,7 +96,8 @@ export class Walker {
       entered,
       step: { event, state: stateOf(traced.snapshot), entered: names },
       words: this.profile.tell({ event, before, after: traced.snapshot, entered: names }),
-      whyNever: this.profile.whyNever(event, before),
+      whyNever: this.profile.whyNever(event, before, from.events),
+      events: [...from.events, event],
       next: new Map(),
     };
     from.next.set(key, place);
@@ -108,6 +109,8 @@ export class Walker {
 interface Place {
   readonly traced: Traced;
   readonly entered: readonly AnyStateNode[];
+  /** What led here. */
+  readonly events: readonly EventObject[];
   /** Undefined: where all begin. */
   readonly step?: PathStep;
   readonly words?: string | undefined;

@@ -1,6 +1,6 @@
-import { isOrchestratorError } from '../../core/errors.js';
 import type { FailurePath } from '../paths/failure-paths.js';
 import type { Outcome, PathDriver } from './driver.js';
+import { outcomeOf } from './outcome.js';
 import { RunLevers } from './run-levers.js';
 import { RunScript } from './run-script.js';
 import { RunWorld, type WorldOptions } from './run-world.js';
@@ -37,10 +37,7 @@ export class RunDriver implements PathDriver {
   }
 
   outcome(): Promise<Outcome> {
-    return this.world.run.output.then(
-      (output) => ({ output, error: undefined }),
-      (error: unknown) => ({ output: isOrchestratorError(error) ? error.output : undefined, error }),
-    );
+    return outcomeOf(this.world.run);
   }
 
   async cleanUp(): Promise<void> {

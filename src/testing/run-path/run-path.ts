@@ -4,12 +4,20 @@ import type { RunEvent } from '../../core/events.js';
 import type { OrchestrationOutput } from '../../core/output.js';
 import { callback, parse } from '../../core/parse.js';
 import { isTool, type AnyTool } from '../../core/tool.js';
-import { breakerMachine, budgetMachine, runMachine } from '../../machines/index.js';
+import {
+  breakerMachine,
+  budgetMachine,
+  bundleMachine,
+  replicateMachine,
+  runMachine,
+} from '../../machines/index.js';
 import type { FailurePath } from '../paths/failure-paths.js';
 import type { Backend } from './backend.js';
 import { BreakerDriver } from './breaker-driver.js';
 import { BudgetDriver } from './budget-driver.js';
+import { BundleDriver } from './bundle-driver.js';
 import type { Outcome, PathDriver } from './driver.js';
+import { ReplicateDriver } from './replicate-driver.js';
 import { RunDriver } from './run-driver.js';
 import type { WorldOptions } from './run-world.js';
 import { turns } from './turns.js';
@@ -18,8 +26,9 @@ import { turns } from './turns.js';
 export interface PathHarness {
   /**
    * Makes the tool under test, which is called in the place of the path's first tool; what stands behind it (a model, a
-   * service) is the `backend`, which answers and fails as the path says. Default: a tool that hands on what the
-   * backend says.
+   * service) is the `backend`, which answers and fails as the path says. On paths of a bundle or a replicate it is asked
+   * for each answer: a bundle tool by its `replicate`, any other by its `execute`. Default: a tool that hands on what
+   * the backend says.
    */
   tool?: (backend: Backend) => AnyTool;
   /** Default `{}`. */
@@ -68,6 +77,8 @@ const DRIVERS: Readonly<Record<string, new (path: FailurePath, options: WorldOpt
   [runMachine.id]: RunDriver,
   [breakerMachine.id]: BreakerDriver,
   [budgetMachine.id]: BudgetDriver,
+  [bundleMachine.id]: BundleDriver,
+  [replicateMachine.id]: ReplicateDriver,
 };
 
 /**

@@ -1,27 +1,17 @@
-import { Budget } from '../../core/budget.js';
-import type { RunEvent } from '../../core/events.js';
 import type { PlanDecision, Planner } from '../../core/planning/planner.js';
-import type { ProviderOptions } from '../../core/reliability.js';
 import type { JsonValue } from '../../core/json.js';
-import { defineTool, toolResult, type AnyTool, type ToolContext } from '../../core/tool.js';
+import type { AnyTool, ToolContext } from '../../core/tool.js';
 import { runMachine, type RunChartEvent, type RunContext } from '../../machines/index.js';
-import { Orchestrator, ReliableOrchestrator } from '../../orchestrator.js';
+import { ReliableOrchestrator } from '../../orchestrator.js';
 import type { Execution } from '../../runtime/execution.js';
 import type { Run } from '../../runtime/run-handle.js';
-import { hostOf } from '../../troupe.js';
-import { SPANS } from '../paths/attempt-events.js';
-import { createSimulation, type Simulation } from '../simulation.js';
+import { AttemptWorld } from './attempt-world.js';
 import { backendOf, Flight, type Backend } from './backend.js';
 import type { Seen } from './driver.js';
 import { HeldStore } from './held-store.js';
 import { Observed } from './observed.js';
 import { HalfBundle, HeldBundle, HeldTool, PlainTool } from './path-tools.js';
 import type { RunScript } from './run-script.js';
-
-/** Holds a slot or part of the budget. */
-export interface Holder {
-  release(usedTokens: number): void;
-}
 
 export interface WorldOptions {
   /** The tool under test, in the place of the path's first tool. */
@@ -32,61 +22,27 @@ export interface WorldOptions {
 }
 
 const BUDGET_TOKENS = 100;
-const quiet = { debug() {}, info() {}, warn() {}, error() {} };
 
 /** A Troupe in simulated time around one run, with everything in it that can do something to the run. */
-export class RunWorld {
-  readonly store = new HeldStore();
-  readonly budget = new Budget({ tokens: BUDGET_TOKENS });
-  readonly flights: Flight[] = [];
+export class RunWorld extends AttemptWorld {
   readonly bundles: HeldBundle[] = [];
-  readonly sim: Simulation;
-  readonly events: RunEvent[] = [];
-  /** Callers of the run: more than one where another has joined. */
-  readonly callers: Run[] = [];
   plan: { resolve(decision: PlanDecision): void; reject(error: unknown): void } | undefined;
-  private readonly observed = new Observed(runMachine.id, ({ context }) => (context as RunContext).runId);
   private readonly orchestrator: ReliableOrchestrator;
-  private readonly direct: Orchestrator;
   private readonly backend: Backend;
 
   constructor(
-    readonly script: RunScript,
+    override readonly script: RunScript,
     private readonly options: WorldOptions,
+    readonly store = new HeldStore(),
+    private readonly observed = new Observed(runMachine.id, ({ context }) => (context as RunContext).runId),
   ) {
-    const { input } = script;
-    const { maxAttempts } = input;
+    super(script, observed, { budgetTokens: BUDGET_TOKENS, store });
     this.backend = backendOf(options.answer);
-    this.sim = createSimulation({
-      logger: quiet,
-      store: this.store,
-      inspect: (event) => this.observed.note(event),
-      pools: Object.fromEntries(script.candidates.map(({ provider }) => [provider, { size: this.poolSize }])),
-      reliability: {
-        maxAttempts,
-        jitter: 'none',
-        retryBudget: false,
-        delay: () => SPANS.backoff,
-        breaker: false,
-        providers: Object.fromEntries(
-          script.candidates.map(({ provider }, index) => [provider, this.providerOptions(index)]),
-        ),
-      },
-    });
     const planner: Planner = {
       plan: () => new Promise<PlanDecision>((resolve, reject) => (this.plan = { resolve, reject })),
     };
     this.orchestrator = new ReliableOrchestrator({ troupe: this.sim.troupe, planner });
-    this.direct = new Orchestrator(this.sim.troupe);
     this.register();
-  }
-
-  get host() {
-    return hostOf(this.sim.troupe);
-  }
-
-  get run(): Run {
-    return this.callers[0]!;
   }
 
   /** What the chart of the run has heard so far, and where that left it. */
@@ -113,46 +69,8 @@ export class RunWorld {
     return this.flights.filter((flight) => flight.tool === tool && !this.ended.has(flight));
   }
 
-  readonly ended = new Set<Flight>();
-
-  end(flight: Flight, verdict: Parameters<Flight['end']>[0]): void {
-    this.ended.add(flight);
-    flight.end(verdict);
-  }
-
-  /** A call of somebody else that holds what the run needs, until it is released with a usage. */
-  occupy(provider: string, estimate: { tokens: number } | undefined): Holder {
-    let release!: (usedTokens: number) => void;
-    const released = new Promise<number>((resolve) => (release = resolve));
-    const holder = defineTool({
-      name: `holder-of-${provider}`,
-      provider,
-      estimate: () => estimate ?? { tokens: 0 },
-      execute: async () => toolResult({ content: null, usage: { totalTokens: await released } }),
-    });
-    const options = estimate === undefined ? {} : { budget: this.budget };
-    this.direct.start({ tool: holder, request: {}, options });
-    return { release };
-  }
-
-  private get poolSize(): number {
-    if (this.script.waitsOn('slot')) return 1;
-    // A hedge for which there is no room is not granted.
-    const isRefused = this.script.has('timer.hedge') && !this.script.has('hedge.granted');
-    return isRefused ? 1 : 10;
-  }
-
-  private providerOptions(index: number): ProviderOptions {
-    const { script } = this;
-    const { maxRetries, maxDelayMs, hedgeAfterMs } = script.candidates[index]!;
-    const failures = script.failuresToOpen(index) ?? 1000;
-    return {
-      maxRetries,
-      maxDelayMs,
-      onOpen: script.waitsForBreaker ? 'wait' : 'fail',
-      breaker: { failures, window: { kind: 'consecutive' } },
-      ...(hedgeAfterMs === null ? {} : { hedgeAfterMs }),
-    };
+  flightOf(call: number): Flight {
+    return this.flights[call - 1]!;
   }
 
   private register(): void {
