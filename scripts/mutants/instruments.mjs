@@ -15,11 +15,11 @@ const SEEDS = 150;
 
 /** @type {readonly Instrument[]} */
 export const INSTRUMENTS = [
-  { name: 'simulate', folders: [] },
-  { name: 'oracles', folders: ['test/testing/oracles'] },
   { name: 'charts', folders: ['test/machines'] },
   { name: 'units', folders: ['test/core', 'test/runtime'] },
   { name: 'contract', folders: ['test/contract', 'test/reliability', 'test/hostile'] },
+  { name: 'oracles', folders: ['test/testing/oracles'] },
+  { name: 'simulate', folders: [] },
 ];
 
 /**
