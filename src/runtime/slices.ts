@@ -1,3 +1,6 @@
+/** Kept, as tests replace the global one by a fake that never comes. */
+const nextTurn = globalThis.setImmediate;
+
 /** At most so much work in one turn of the event loop, in milliseconds. */
 const SLICE_MS = 8;
 
@@ -80,7 +83,7 @@ export class Slices {
   private schedule(): void {
     if (this.isScheduled) return;
     this.isScheduled = true;
-    setImmediate(() => void this.turn());
+    nextTurn(() => void this.turn());
   }
 
   private async turn(): Promise<void> {

@@ -11,7 +11,9 @@ const wholeWait = z.number().min(0).max(LONGEST_MS);
 const httpStatus = z.int().min(100).max(599);
 
 /** Answers, with a usage if one is given. */
-export function ok(content: unknown = 'ok', usage?: ReportedUsage): ScriptStep {
+export function ok(...given: [content?: unknown, usage?: ReportedUsage]): ScriptStep {
+  // `ok(undefined)` gives nothing, as a tool may.
+  const [content, usage] = given.length === 0 ? ['ok'] : given;
   return () => (usage ? toolResult({ content, usage }) : content);
 }
 

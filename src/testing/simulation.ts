@@ -10,6 +10,7 @@ import { hostOf, Troupe } from '../troupe.js';
 import { seededRandom } from './seeded-random.js';
 import { hung, restless, type Pending } from './stall.js';
 import { VirtualClock } from './virtual-clock.js';
+import { turns } from './turns.js';
 
 export interface SimulationOptions<Tools extends readonly AnyTool[]> extends Omit<
   TroupeOptions<Tools>,
@@ -90,10 +91,10 @@ export function createSimulation<const Tools extends readonly AnyTool[] = readon
     const from = clock.now();
     // A callback may move the clock, as one that blocks the event loop does: then timers are due between two turns.
     const isDue = () => clock.now() > from && (clock.nextAt() ?? Infinity) <= clock.now();
-    await turn();
+    await turns();
     while (!host.isCaughtUp || isDue()) {
       if (isDue()) clock.fireNext(clock.now());
-      await turn();
+      await turns();
     }
   };
   const pending = (): Pending => ({
@@ -150,9 +151,4 @@ function checked<Options extends object>(options: Options): Options {
     }
   }
   return options;
-}
-
-/** A turn of the event loop: every promise that can go on has gone on. */
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }

@@ -1,4 +1,4 @@
-import { assign, fromPromise, setup } from 'xstate';
+import { assign, createMachine, fromPromise, setup } from 'xstate';
 import { describe, expect, it } from 'vitest';
 import {
   breakerMachine,
@@ -225,6 +225,53 @@ describe('a machine of the user', () => {
     expect(paths.map(({ story, end }) => [story, end])).toEqual([
       ['there is an answer: charging', { state: 'charging', kind: 'degraded', isFinal: false }],
     ]);
+  });
+
+  it('may have its children written in place', () => {
+    const plain = createMachine({
+      id: 'plain',
+      initial: 'asking',
+      states: {
+        asking: {
+          invoke: {
+            id: 'answer',
+            src: runMachine,
+            input: {} as never,
+            onDone: [{ guard: ({ event }) => event.output.status === 'completed', target: 'done' }, 'byHand'],
+          },
+        },
+        byHand: { tags: ['degraded'], type: 'final' },
+        done: { type: 'final' },
+      },
+    });
+    expect(failurePaths(plain).map(({ story }) => story)).toContain('answer ends timed_out: byHand');
+  });
+
+  it('that cannot begin without an input says so', () => {
+    const needy = setup({ types: {} as { context: { n: number }; input: { n: number } } }).createMachine({
+      id: 'needy',
+      context: ({ input }) => ({ n: input.n }),
+    });
+    expect(() => failurePaths(needy)).toThrow('The chart "needy" cannot begin');
+    expect(failurePaths(needy, { input: { n: 1 } })).toEqual([]);
+  });
+
+  it('is never in a history state', () => {
+    const remembering = createMachine({
+      id: 'remembering',
+      initial: 'work',
+      states: {
+        work: {
+          initial: 'a',
+          states: { a: { on: { next: 'b' } }, b: {}, h: { type: 'history' } },
+          on: { pause: 'paused' },
+        },
+        paused: { tags: ['degraded'], on: { resume: 'work.h' } },
+      },
+    });
+    expect(coverage(remembering, failurePaths(remembering, { kinds: ALL_KINDS })).states.unwalked).toEqual(
+      [],
+    );
   });
 
   it('is never started, nor are its children', () => {

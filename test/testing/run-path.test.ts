@@ -1,4 +1,5 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
+import * as z from 'zod';
 import { defineTool, orThrow } from '../../src/index.js';
 import { runMachine } from '../../src/machines/index.js';
 import { failurePaths, PathDivergence, runPath, type Backend } from '../../src/testing/index.js';
@@ -110,12 +111,52 @@ describe('a tool of the user on a path', () => {
     );
   });
 
+  it('that forgets its signal leaves the path', async () => {
+    const forgetful = ({ fetch }: Backend) =>
+      defineTool({ name: 'forgetful', execute: async () => (await fetch('https://model.example')).json() });
+    await expect(
+      runPath(byStory('it is cancelled in the middle of a call, a 503: cancelled'), { tool: forgetful }),
+    ).rejects.toThrow('call 1 went on though its signal was aborted');
+  });
+
+  it('that fails by a fault of its own says which', async () => {
+    const broken = () =>
+      defineTool({
+        name: 'broken',
+        execute: () => {
+          throw new TypeError('x is not a function');
+        },
+      });
+    const walk = runPath(byStory('a 503, a answers: completed'), { tool: broken });
+    await expect(walk).rejects.toThrow('call 1: threw "x is not a function"');
+    await expect(walk).rejects.toMatchObject({ cause: expect.any(TypeError) });
+  });
+
+  it('whose schema refuses the request leaves the path, and the message says why', async () => {
+    const picky = ({ call }: Backend) =>
+      defineTool({ name: 'picky', input: z.object({ text: z.string() }), execute: () => call() });
+    await expect(runPath(byStory('a 503, a answers: completed'), { tool: picky })).rejects.toThrow(
+      'The last failure it noted: The request does not match its `input` schema',
+    );
+  });
+
   it('that ignores its signal shows as a call that has not settled', async () => {
     const deaf = ({ call }: Backend) => defineTool({ name: 'deaf', execute: () => call() });
     const path = byStory('it is cancelled in the middle of a call, its call ignores the abort: cancelled');
     const { calls, output } = await runPath(path, { tool: deaf });
     expect(calls).toEqual([undefined]);
     expect(output!.metadata.warnings.join()).toContain('ignored its signal');
+  });
+});
+
+describe('fake timers of a test', () => {
+  it('do not hold up what runs on simulated time', async () => {
+    vi.useFakeTimers();
+    try {
+      expect((await runPath(byStory('a 503, a answers: completed'))).output?.status).toBe('completed');
+    } finally {
+      vi.useRealTimers();
+    }
   });
 });
 

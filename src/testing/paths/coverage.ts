@@ -54,7 +54,9 @@ function walked<T>(names: ReadonlyMap<T, string>, seen: ReadonlySet<T>): Walked 
 }
 
 function statesOf(node: AnyStateNode): AnyStateNode[] {
-  return Object.values(node.states).flatMap((child) => [child, ...statesOf(child)]);
+  // A chart is never in a history state: it stands for the state it remembers.
+  const children = Object.values(node.states).filter(({ type }) => type !== 'history');
+  return children.flatMap((child) => [child, ...statesOf(child)]);
 }
 
 /** Every transition of a chart with a name to print: each guarded branch, the root's and nested ones too. */

@@ -10,7 +10,7 @@ export function foreignProfile(machine: AnyStateMachine, ours: readonly AnyState
   const outcomes = new Map<string, readonly unknown[]>();
   for (const node of allNodes(machine.root)) {
     for (const { id, src } of node.invoke) {
-      const logic = typeof src === 'string' ? machine.implementations.actors[src] : src;
+      const logic = logicOf(machine, node, src);
       const chart = ours.find(
         ({ config }) => config === (logic as Partial<AnyStateMachine> | undefined)?.config,
       );
@@ -26,6 +26,14 @@ export function foreignProfile(machine: AnyStateMachine, ours: readonly AnyState
     whyNever: () => undefined,
     tell,
   };
+}
+
+/** What a child is made of: XState gives what was written in place a name of its own. */
+function logicOf(machine: AnyStateMachine, node: AnyStateNode, src: unknown): unknown {
+  if (typeof src !== 'string') return src;
+  const inPlace = /^xstate\.invoke\.(\d+)\./.exec(src);
+  if (!inPlace) return machine.implementations.actors[src];
+  return [node.config.invoke].flat()[Number(inPlace[1])]?.src;
 }
 
 function allNodes(node: AnyStateNode): AnyStateNode[] {

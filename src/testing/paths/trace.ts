@@ -8,6 +8,8 @@ import {
   type InspectionEvent,
 } from 'xstate';
 
+import { describeError, InvalidOptionsError } from '../../core/errors.js';
+
 /** What one event did to a chart. */
 export interface Traced {
   readonly snapshot: AnyMachineSnapshot;
@@ -37,6 +39,12 @@ export class Tracer {
     const self = createActor(machine, { input, inspect: (event) => this.note(event) });
     const { transitions, actives } = this;
     const snapshot = self.getSnapshot() as AnyMachineSnapshot;
+    if (snapshot.status === 'error') {
+      throw new InvalidOptionsError(
+        `The chart "${machine.id}" cannot begin: ${describeError(snapshot.error)}. Give the \`input\` it needs.`,
+        { cause: snapshot.error },
+      );
+    }
     this.begun = {
       snapshot,
       transitions,

@@ -3,7 +3,7 @@ import { SPANS } from '../paths/attempt-events.js';
 import type { AttemptWorld, Holder } from './attempt-world.js';
 import type { Flight, Verdict } from './backend.js';
 import { ESTIMATE } from './path-tools.js';
-import { turns } from './turns.js';
+import { turns } from '../turns.js';
 
 /** Does to attempts what makes the events of a path happen. */
 export class AttemptLevers {
@@ -118,13 +118,16 @@ export class AttemptLevers {
   }
 
   protected land(call: number, verdict: Verdict): void {
-    this.world.end(this.world.flightOf(call), verdict);
+    const flight = this.world.flightOf(call);
+    // A tool whose schema refuses the request is never called.
+    if (flight) this.world.end(flight, verdict);
   }
 
   private fail({ call, failure, committed }: Extract<AttemptEvent, { type: 'call.failed' }>): void {
     const { status = 503, retryAfterMs } = failure;
     const floor = retryAfterMs === undefined ? {} : { retryAfterMs };
-    if (committed) this.show(this.world.flightOf(call));
+    const flight = this.world.flightOf(call);
+    if (committed && flight) this.show(flight);
     this.land(call, { kind: 'fail', status, ...floor });
   }
 

@@ -68,7 +68,7 @@ export abstract class AttemptWorld {
   /** Of what makes the attempts, as its chart has it now. */
   abstract get context(): AttemptContext;
   /** The n-th call of the path. */
-  abstract flightOf(call: number): Flight;
+  abstract flightOf(call: number): Flight | undefined;
 
   get host() {
     return hostOf(this.sim.troupe);

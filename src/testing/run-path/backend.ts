@@ -25,6 +25,10 @@ export class Flight {
   private readonly landed = new Promise<void>((resolve) => (this.land = resolve));
   /** What the tool did by itself, before the path let it land. */
   result: 'answered' | 'threw' | undefined;
+  /** What it threw. */
+  error: unknown;
+  /** Its signal was aborted, its backend would have let go, and it went on all the same. */
+  ignoredSignal = false;
 
   constructor(
     readonly tool: string,
@@ -42,6 +46,7 @@ export class Flight {
       return given;
     } catch (error) {
       this.result = 'threw';
+      this.error = error;
       await this.landed;
       throw error;
     }
@@ -50,6 +55,7 @@ export class Flight {
   /** Lets its backend answer or fail, and lets the call land once the tool has settled. */
   end(verdict: Verdict): void {
     this.verdict ??= verdict;
+    this.ignoredSignal = this.context.signal.aborted && !this.ignoresAbort && this.result === undefined;
     for (const tell of this.asked) tell(this.verdict);
     this.asked.clear();
     this.land();

@@ -5,7 +5,7 @@ import type { BreakerContext, BreakerEvent } from '../../machines/index.js';
 import type { BreakerControl } from '../../troupe.js';
 import type { Flight, Verdict } from './backend.js';
 import type { CallWorld } from './call-world.js';
-import { turns } from './turns.js';
+import { turns } from '../turns.js';
 
 /** How long the breaker stays open, in milliseconds. */
 export const OPEN_MS = 100;

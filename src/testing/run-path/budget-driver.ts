@@ -7,6 +7,7 @@ import {
   type BudgetInput,
 } from '../../machines/index.js';
 import type { FailurePath } from '../paths/failure-paths.js';
+import { turns } from '../turns.js';
 import { situationsOf } from '../paths/trace.js';
 import { CallWorld } from './call-world.js';
 import type { Outcome, PathDriver } from './driver.js';
@@ -84,6 +85,8 @@ export class BudgetDriver implements PathDriver {
     if (isNew) budget.remaining();
     const isFree = used.tokens === 0 && used.costUsd === 0;
     if (!isFree) budget.charge({ totalTokens: used.tokens, costUsd: used.costUsd });
+    // One that is over the limit is aborted by that, and lets go.
+    await turns(2);
     await this.world.land(flight, isFree ? free : { kind: 'answer' });
   }
 }

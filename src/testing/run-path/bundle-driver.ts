@@ -6,7 +6,7 @@ import { BundleWorld, TIMEOUT_MS } from './bundle-world.js';
 import type { Outcome, PathDriver } from './driver.js';
 import { outcomeOf } from './outcome.js';
 import type { WorldOptions } from './run-world.js';
-import { turns } from './turns.js';
+import { turns } from '../turns.js';
 
 const FAIL: Verdict = { kind: 'fail', status: 400 };
 

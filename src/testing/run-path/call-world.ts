@@ -5,7 +5,7 @@ import { createSimulation, type Simulation, type SimulationOptions } from '../si
 import { backendOf, Flight, type Verdict } from './backend.js';
 import { HeldTool, PlainTool } from './path-tools.js';
 import type { WorldOptions } from './run-world.js';
-import { turns } from './turns.js';
+import { turns } from '../turns.js';
 
 const TOOL = 'a';
 const quiet = { debug() {}, info() {}, warn() {}, error() {} };

@@ -5,7 +5,7 @@ import { ReplicateLevers } from './replicate-levers.js';
 import { ReplicateScript } from './replicate-script.js';
 import { ReplicateWorld } from './replicate-world.js';
 import type { WorldOptions } from './run-world.js';
-import { turns } from './turns.js';
+import { turns } from '../turns.js';
 
 /** Walks a path of the replicate chart: the second of two replicates of a bundle. */
 export class ReplicateDriver implements PathDriver {

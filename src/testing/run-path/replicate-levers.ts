@@ -1,7 +1,7 @@
 import type { ReplicateChartEvent } from '../../machines/index.js';
 import { AttemptLevers } from './attempt-levers.js';
 import { OWN_TOKENS, RUN_TOKENS, type ReplicateWorld } from './replicate-world.js';
-import { turns } from './turns.js';
+import { turns } from '../turns.js';
 
 type StopCause = Extract<ReplicateChartEvent, { type: 'replicate.stop' }>['cause'];
 

@@ -67,8 +67,8 @@ export class ReplicateWorld extends AttemptWorld {
   }
 
   /** The first call is the other replicate's. */
-  flightOf(call: number): Flight {
-    return this.flights[call]!;
+  flightOf(call: number): Flight | undefined {
+    return this.flights[call];
   }
 
   /** A caller begins the run, or joins it with more time. */

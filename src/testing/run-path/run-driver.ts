@@ -4,7 +4,7 @@ import { outcomeOf } from './outcome.js';
 import { RunLevers } from './run-levers.js';
 import { RunScript } from './run-script.js';
 import { RunWorld, type WorldOptions } from './run-world.js';
-import { turns } from './turns.js';
+import { turns } from '../turns.js';
 
 /** Walks a path of the run chart: one run, with everything in its world that can do something to it. */
 export class RunDriver implements PathDriver {

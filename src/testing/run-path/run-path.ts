@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { InvalidOptionsError } from '../../core/errors.js';
+import { describeError, InvalidOptionsError } from '../../core/errors.js';
 import type { RunEvent } from '../../core/events.js';
 import type { OrchestrationOutput } from '../../core/output.js';
 import { callback, parse } from '../../core/parse.js';
@@ -20,7 +20,7 @@ import type { Outcome, PathDriver } from './driver.js';
 import { ReplicateDriver } from './replicate-driver.js';
 import { RunDriver } from './run-driver.js';
 import type { WorldOptions } from './run-world.js';
-import { turns } from './turns.js';
+import { turns } from '../turns.js';
 
 /** What a path is walked with. */
 export interface PathHarness {
@@ -54,7 +54,10 @@ export interface PathRun {
   /** What `run()` rejected with. */
   readonly error: unknown;
   readonly events: readonly RunEvent[];
-  /** How each call of the tool under test ended by itself; undefined: it has not, as where it ignores its signal. */
+  /**
+   * How each call of a tool ended by itself, those of fallbacks included; undefined: it has not, as where the path has it
+   * ignore its signal.
+   */
   readonly calls: readonly ('answered' | 'threw' | undefined)[];
 }
 
@@ -67,8 +70,10 @@ export class PathDivergence extends Error {
     readonly path: FailurePath,
     /** The step from 0 that went another way; -1: the beginning. */
     readonly step: number,
+    /** What the last call that threw has thrown. */
+    cause?: unknown,
   ) {
-    super(message);
+    super(message, { cause });
   }
 }
 
@@ -123,6 +128,8 @@ class Walk {
       if (this.heard <= index) {
         await this.driver.pull(index);
         await this.settle(index + 1);
+        const deaf = this.driver.flights.findIndex(({ ignoredSignal }) => ignoredSignal);
+        if (deaf !== -1) this.diverge(index, `call ${deaf + 1} went on though its signal was aborted`);
       }
       this.compare(index);
     }
@@ -164,13 +171,20 @@ class Walk {
   private diverge(index: number, instead: string): never {
     const step = this.path.steps[index];
     const wanted = step ? `${step.event.type}, then ${step.state}` : `nothing after ${this.path.end.state}`;
-    const told = this.driver.flights.map((flight, at) => `call ${at + 1}: ${flight.result ?? 'not settled'}`);
+    const { flights, events } = this.driver;
+    const told = flights.map(({ result, error }, at) => {
+      const what = result === 'threw' ? `threw "${describeError(error)}"` : (result ?? 'not settled');
+      return `call ${at + 1}: ${what}`;
+    });
+    const failed = events.findLast((event) => event.type === 'attempt_failed');
     const calls = told.length === 0 ? '' : ` The tools by themselves: ${told.join(', ')}.`;
+    const noted = failed ? ` The last failure it noted: ${failed.failure.message}` : '';
     throw new PathDivergence(
       `The ${this.path.chart} left the path at step ${index + 1} of ${this.path.steps.length} (${this.path.story}). ` +
-        `By the path: ${wanted}; in the ${this.path.chart}: ${instead}.${calls}`,
+        `By the path: ${wanted}; in the ${this.path.chart}: ${instead}.${calls}${noted}`,
       this.path,
       index,
+      flights.findLast(({ error }) => error !== undefined)?.error,
     );
   }
 }

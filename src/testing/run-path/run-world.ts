@@ -69,8 +69,8 @@ export class RunWorld extends AttemptWorld {
     return this.flights.filter((flight) => flight.tool === tool && !this.ended.has(flight));
   }
 
-  flightOf(call: number): Flight {
-    return this.flights[call - 1]!;
+  flightOf(call: number): Flight | undefined {
+    return this.flights[call - 1];
   }
 
   private register(): void {

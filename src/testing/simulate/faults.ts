@@ -1,7 +1,10 @@
 import * as z from 'zod';
 import { parse } from '../../core/parse.js';
 
-/** How often things go wrong, 0 to 1 each. */
+/**
+ * How often things go wrong, 0 to 1 each. Rates of operations (from `cancel` to `restart`) that leave less than 0.4 for
+ * runs are scaled down in proportion.
+ */
 export interface FaultRates {
   /** A call fails: 5xx, the network, nonsense, its own bug. Default 0.2. */
   readonly error: number;

@@ -98,8 +98,8 @@ export function planOf(seed: number, steps: number, faults: FaultRates): Operati
 function operation(seed: number, number: number, faults: FaultRates): Operation {
   const draws = new Draws(seed, FOR_OPERATION, number);
   const step: Step = { number, afterMs: gap(draws) };
-  const { cancel, jump, outage, store, restart } = faults;
-  const rest = Math.max(0, 1 - cancel - jump - outage - store - restart);
+  const { cancel, jump, outage, store, restart } = withRoomForRuns(faults);
+  const rest = 1 - cancel - jump - outage - store - restart;
   const kind = draws.weighted({
     run: rest * 0.96,
     breaker: rest * 0.04,
@@ -146,6 +146,20 @@ function operation(seed: number, number: number, faults: FaultRates): Operation 
       if (draws.chance(0.4)) return { ...step, kind: 'close', process, graceMs: draws.pick([0, 300, 5000]) };
       return { ...step, kind, process, isSudden: draws.chance(0.6) };
   }
+}
+
+/** Of all operations at least so many are runs, whatever the rates: without them nothing could go wrong. */
+const LEAST_RUNS = 0.4;
+
+function withRoomForRuns(
+  faults: FaultRates,
+): Pick<FaultRates, 'cancel' | 'jump' | 'outage' | 'store' | 'restart'> {
+  const { cancel, jump, outage, store, restart } = faults;
+  const scale = Math.min(1, (1 - LEAST_RUNS) / (cancel + jump + outage + store + restart));
+  const [a, b, c, d, e] = [cancel, jump, outage, store, restart].map((each) =>
+    scale === 1 ? each : each * scale,
+  );
+  return { cancel: a!, jump: b!, outage: c!, store: d!, restart: e! };
 }
 
 function providerOf(draws: Draws): ProviderName {

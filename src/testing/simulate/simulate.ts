@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { InvalidOptionsError } from '../../core/errors.js';
 import { atLeastOne, parse } from '../../core/parse.js';
 import { parseFaults, type FaultRates } from './faults.js';
 import { planOf, type Operation } from './plan.js';
@@ -6,6 +7,7 @@ import { play } from './play.js';
 import type { Breach, RuleName } from './rules.js';
 import { shrink } from './shrink.js';
 import { storyOf } from './story.js';
+import { turns } from '../turns.js';
 import { World } from './world.js';
 
 export interface SimulateOptions {
@@ -46,7 +48,7 @@ export interface SimulationReport {
 
 const optionsSchema = z.strictObject({
   seed: z.int().min(0).optional(),
-  steps: atLeastOne.optional(),
+  steps: atLeastOne.max(100_000).optional(),
   faults: z.unknown().optional(),
   only: z.array(atLeastOne).min(1).optional(),
 });
@@ -71,6 +73,12 @@ export function simulate(options: SimulateOptions = {}): Promise<SimulationRepor
 export async function simulateWith(options: SimulateOptions, seams: Seams): Promise<SimulationReport> {
   const { seed = 1, steps = 60, only } = parse(optionsSchema, options, 'simulate()');
   const faults = parseFaults(options.faults);
+  const beyond = only?.find((number) => number > steps);
+  if (beyond !== undefined) {
+    throw new InvalidOptionsError(
+      `Option \`simulate().only\` names the operation ${beyond}, but there are ${steps} (\`steps\`).`,
+    );
+  }
   const isWanted = ({ number }: Operation) => only === undefined || only.includes(number);
   const operations = planOf(seed, steps, faults).filter(isWanted);
   const { world } = await attempt(seed, operations, faults, seams);
@@ -107,7 +115,7 @@ async function attempt(seed: number, operations: readonly Operation[], faults: F
   try {
     await play(world, operations);
     if (!world.breach && judge) world.fail(judge(world));
-    await new Promise((resolve) => setImmediate(resolve));
+    await turns();
   } finally {
     process.off('unhandledRejection', unhandled);
   }

@@ -16,6 +16,7 @@ import { areShared, isOpen, type RunRecord } from './runs.js';
 import { BREAKERS, factsOf, PROCESSES, type ToolName } from './setting.js';
 import { SharedStore } from './store.js';
 import { toolsOf, type Watch } from './tools.js';
+import { turns } from '../turns.js';
 
 /** Two processes, one store and one clock, with all that their tools and callers see. */
 export class World {
@@ -156,7 +157,7 @@ export class World {
 
   /** Lets all that is ready go on, and checks what must hold then. */
   async rest(): Promise<void> {
-    await turn();
+    await turns();
     await this.checkEnds();
     for (const process of this.processes) {
       if (this.breach || process.isDead) continue;
@@ -305,9 +306,4 @@ function verdictOn({ end, behaviour, tool }: CallRecord): Verdict {
   // An answer that its schema refuses says nothing about the provider.
   const isRefused = tool === 'jury' && behaviour.vote === 'maybe';
   return end === 'answered' && !isRefused ? 'success' : 'neutral';
-}
-
-/** Every promise that can go on has gone on. */
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }

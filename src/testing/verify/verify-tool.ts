@@ -60,14 +60,27 @@ const SETTLING_MS = 25;
  * Drives a tool through what its surroundings can do to it, on real time, and says which of its promises hold. Every
  * wait has a limit. While it goes on, the process's handlers of unhandled rejections and uncaught exceptions, and
  * `process.exit`, are its own. A tool that blocks the event loop for ever blocks this too: `npx troupe verify`, which
- * uses processes of their own, does not.
+ * uses processes of their own, does not. Called again meanwhile, it waits for its turn.
  *
  * @throws {InvalidOptionsError} for options that are wrong, and for what is no tool.
  */
 export async function verifyTool(tool: AnyTool, options: VerifyOptions = {}): Promise<VerifyReport> {
   if (!isTool(tool))
     throw new InvalidOptionsError('verifyTool() takes a Tool. `pickTool` makes one of a function.');
-  const { checks, server: given, ...parsed } = parseOptions(options);
+  const parsed = parseOptions(options);
+  // What it does to the process it can do only once at a time.
+  const turn = lastTurn.then(() => verify(tool, parsed, options));
+  lastTurn = turn.catch(() => {});
+  return turn;
+}
+
+let lastTurn: Promise<unknown> = Promise.resolve();
+
+async function verify(
+  tool: AnyTool,
+  { checks, server: given, ...parsed }: Parsed,
+  options: VerifyOptions,
+): Promise<VerifyReport> {
   const server = given === true ? await ModelServer.start() : given || undefined;
   const stops = [watchResources(), watchTraffic(), ...(given === true ? [redirectHttp(server!)] : [])];
   const background = new Background();
