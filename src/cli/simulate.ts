@@ -51,6 +51,8 @@ async function run(given: SimulateArguments): Promise<number> {
     process.stderr.write(`${tally.progress()}\n`);
   };
   const jobs = Math.min(given.jobs, given.seeds);
+  // What cannot be used is said here, once, and not by each process.
+  if (jobs > 1) await simulate({ ...optionsOf(given), steps: 1 });
   if (jobs === 1) await here(given, take);
   else await inProcesses(given, jobs, take);
   process.stdout.write(given.json ? `${JSON.stringify(tally, null, 2)}\n` : tally.summary());
