@@ -51,7 +51,7 @@ TS
 npx tsc --strict --noUncheckedIndexedAccess --module nodenext --target es2022 --outDir out typed.mts
 node out/typed.mjs && echo "TypeScript works"
 
-cp "$root"/examples/failure-paths/* .
+cp "$root"/examples/failure-paths/*.js .
 npm install --silent vitest@4 >/dev/null 2>&1
 npx vitest run --silent --reporter=dot && echo "The worked example of failure paths works"
 npx troupe simulate --seeds 20 && echo "The bin works"
