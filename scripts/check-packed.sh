@@ -53,5 +53,5 @@ node out/typed.mjs && echo "TypeScript works"
 
 cp "$root"/examples/failure-paths/*.js .
 npm install --silent vitest@4 >/dev/null 2>&1
-npx vitest run --silent --reporter=dot && echo "The worked example of failure paths works"
-npx troupe simulate --seeds 20 && echo "The bin works"
+npx vitest run --silent --reporter=dot >/dev/null && echo "The worked example of failure paths works"
+npx troupe simulate --seeds 20 >/dev/null 2>&1 && echo "The bin works"
