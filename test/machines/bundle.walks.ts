@@ -6,6 +6,7 @@ import {
   type BundleInput,
 } from '../../src/machines/index.js';
 import { explore } from './coverage.js';
+import { bundleProfile } from '../../src/testing/paths/bundle-profile.js';
 
 /** What can happen to a bundle, for the tests of its chart. */
 
@@ -65,9 +66,7 @@ function withdrawals(context: BundleContext): BundleChartEvent[] {
 }
 
 /** What tells two snapshots of a bundle apart: all of it, as its numbers stay small. */
-export function keyOf({ value, context }: BundleSnapshot): unknown {
-  return [value, { ...context, next: 0 }];
-}
+export const keyOf = (snapshot: BundleSnapshot): unknown => bundleProfile.key(snapshot);
 
 export interface BundleWalkPlan {
   readonly input: BundleInput;

@@ -8,6 +8,7 @@ import {
 import { candidate, failure, overdue, T0 } from '../../src/testing/paths/attempt-events.js';
 import { attemptEventsIn, landings } from './attempt.walks.js';
 import { explore } from './coverage.js';
+import { replicateProfile } from '../../src/testing/paths/replicate-profile.js';
 
 /** What can happen to a replicate, for the tests of its chart. */
 
@@ -70,11 +71,7 @@ function checks({ late }: ReplicateContext): ReplicateChartEvent[] {
 }
 
 /** What tells two snapshots of a replicate apart, as far as its rules care. */
-export function keyOf({ value, context }: ReplicateSnapshot): unknown {
-  const { attempt, calls, inFlight, lastFailure, refusal, late, end } = context;
-  const why = lastFailure && [lastFailure.category, lastFailure.committed];
-  return [value, attempt, calls, inFlight, why, refusal?.code, late?.cause, end?.code, end?.cause];
-}
+export const keyOf = (snapshot: ReplicateSnapshot): unknown => replicateProfile.key(snapshot);
 
 interface Beginning {
   readonly input: ReplicateInput;

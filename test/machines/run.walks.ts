@@ -3,6 +3,7 @@ import { runMachine, type RunChartEvent, type RunContext, type RunInput } from '
 import { answeredInPart, candidate, T0 } from '../../src/testing/paths/attempt-events.js';
 import { attemptEventsIn, landings } from './attempt.walks.js';
 import { explore } from './coverage.js';
+import { runProfile } from '../../src/testing/paths/run-profile.js';
 
 /** What can happen to a run, for the tests of its chart. */
 
@@ -116,37 +117,7 @@ function stepEnds({ steps }: RunContext): RunChartEvent[] {
 }
 
 /** What tells two snapshots of a run apart, as far as its rules care. */
-export function keyOf({ value, context }: RunSnapshot): unknown {
-  const {
-    candidate: at,
-    attempt,
-    calls,
-    inFlight,
-    lastFailure,
-    refusal,
-    steps,
-    end,
-    policy,
-    bundle,
-  } = context;
-  const why = lastFailure && [lastFailure.category, lastFailure.committed];
-  return [
-    value,
-    at,
-    attempt,
-    calls,
-    inFlight,
-    why,
-    refusal?.code,
-    steps.map((s) => s.status),
-    policy,
-    bundle,
-    context.bundleEnd?.code,
-    context.bundleEnd?.committed,
-    context.late?.status,
-    end?.status,
-  ];
-}
+export const keyOf = (snapshot: RunSnapshot): unknown => runProfile.key(snapshot);
 
 const bundle = (tool: string) => candidate(tool, { isBundle: true, maxRetries: 0 });
 

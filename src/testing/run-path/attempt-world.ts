@@ -1,3 +1,4 @@
+import { quiet } from './quiet.js';
 import { Budget } from '../../core/budget.js';
 import type { RunEvent } from '../../core/events.js';
 import type { Store } from '../../core/ports.js';
@@ -23,8 +24,6 @@ interface AttemptWorldOptions {
   readonly store?: Store;
   readonly classify?: (error: unknown) => { retryable: boolean } | undefined;
 }
-
-const quiet = { debug() {}, info() {}, warn() {}, error() {} };
 
 /** A Troupe in simulated time around the attempts of one run, with everything in it that can do something to them. */
 export abstract class AttemptWorld {

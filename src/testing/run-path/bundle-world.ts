@@ -1,3 +1,4 @@
+import { quiet } from './quiet.js';
 import type { RunEvent } from '../../core/events.js';
 import type { ToolContext } from '../../core/tool.js';
 import { bundleMachine, type BundleContext } from '../../machines/index.js';
@@ -12,8 +13,6 @@ import { HeldSlices } from './held-slices.js';
 import { Observed } from './observed.js';
 import { PlainTool } from './path-tools.js';
 import type { WorldOptions } from './run-world.js';
-
-const quiet = { debug() {}, info() {}, warn() {}, error() {} };
 
 /** How long the run of a bundle may take, in milliseconds. */
 export const TIMEOUT_MS = 1000;

@@ -1,3 +1,4 @@
+import { quiet } from './quiet.js';
 import type { RunEvent } from '../../core/events.js';
 import type { AnyTool, Estimate, ToolContext } from '../../core/tool.js';
 import type { Run } from '../../runtime/run-handle.js';
@@ -8,7 +9,6 @@ import type { WorldOptions } from './run-world.js';
 import { turns } from '../turns.js';
 
 const TOOL = 'a';
-const quiet = { debug() {}, info() {}, warn() {}, error() {} };
 
 export interface CallWorldOptions extends WorldOptions {
   /** The provider that all its calls go to. */

@@ -1,56 +1,26 @@
 import type { FailurePath } from '../paths/failure-paths.js';
-import type { Outcome, PathDriver } from './driver.js';
-import { outcomeOf } from './outcome.js';
+import { AttemptDriver } from './attempt-driver.js';
+import type { Outcome } from './driver.js';
 import { ReplicateLevers } from './replicate-levers.js';
 import { ReplicateScript } from './replicate-script.js';
 import { ReplicateWorld } from './replicate-world.js';
 import type { WorldOptions } from './run-world.js';
-import { turns } from '../turns.js';
 
 /** Walks a path of the replicate chart: the second of two replicates of a bundle. */
-export class ReplicateDriver implements PathDriver {
-  private readonly world: ReplicateWorld;
-  private readonly levers: ReplicateLevers;
-
+export class ReplicateDriver extends AttemptDriver<ReplicateWorld> {
   constructor(path: FailurePath, options: WorldOptions) {
-    this.world = new ReplicateWorld(new ReplicateScript(path), options);
-    this.levers = new ReplicateLevers(this.world);
+    const world = new ReplicateWorld(new ReplicateScript(path), options);
+    super(world, new ReplicateLevers(world));
   }
 
-  get seen() {
-    return this.world.seen;
-  }
-
-  get events() {
-    return this.world.events;
-  }
-
-  get flights() {
+  /** The other replicate's call is the first. */
+  override get flights() {
     return this.world.flights.slice(1);
   }
 
-  begin(): Promise<void> {
-    return this.levers.begin();
-  }
-
-  pull(index: number): Promise<void> {
-    return this.levers.pull(index);
-  }
-
   /** Its bundle is reduced, and the run ends. */
-  outcome(): Promise<Outcome> {
+  override outcome(): Promise<Outcome> {
     this.levers.release();
-    return outcomeOf(this.world.run);
-  }
-
-  async cleanUp(): Promise<void> {
-    const { world } = this;
-    for (const flight of world.flights) {
-      if (!world.ended.has(flight)) world.end(flight, { kind: 'fail', status: 400 });
-    }
-    this.levers.release();
-    for (const caller of world.callers) caller.cancel();
-    await turns(2);
-    await world.sim.runToIdle();
+    return super.outcome();
   }
 }
