@@ -70,17 +70,13 @@ export function parseArguments(host: Host, args: RunArguments, settings: Orchest
   ) {
     throw new InvalidOptionsError('Argument `toolOptions` must be an object.');
   }
-  const inlineTools = new Map<string, AnyTool>();
-  const tools = parseTools(host, args, config.fallback, inlineTools, settings);
-  checkBundle(
-    tools && (inlineTools.get(tools[0]!.tool) ?? host.tools.get(tools[0]!.tool)),
-    toolOptions?.value,
-  );
+  const tools = parseTools(host, args, config.fallback, settings);
+  checkBundle(tools && (args.tool ?? host.tools.get(tools[0]!.tool)), toolOptions?.value);
   return {
     request: request.value,
     toolOptions: toolOptions?.value as JsonObject | undefined,
     tools,
-    inlineTools,
+    inlineTool: args.tool,
     config,
     isReliable: settings.isReliable,
     ownsRetries: true,
@@ -89,7 +85,9 @@ export function parseArguments(host: Host, args: RunArguments, settings: Orchest
     accounts: config.budget instanceof Budget ? [config.budget] : [],
     observer: args.events,
     signal: args.signal,
-    dropped: [...request.dropped, ...(toolOptions?.dropped ?? []).map((path) => `toolOptions.${path}`)],
+    dropped: toolOptions
+      ? [...request.dropped, ...toolOptions.dropped.map((path) => `toolOptions.${path}`)]
+      : request.dropped,
     isNested: false,
     outer: undefined,
     keyBase: undefined,
@@ -154,10 +152,9 @@ function parseTools(
   host: Host,
   { tool, toolName }: RunArguments,
   fallback: readonly string[] | undefined,
-  inlineTools: Map<string, AnyTool>,
   { planner }: OrchestratorSettings,
 ): readonly PlannedTool[] | null {
-  const first = firstTool(host, tool, toolName, inlineTools);
+  const first = firstTool(host, tool, toolName);
   if (first === null) {
     if (fallback !== undefined) {
       throw new InvalidOptionsError(
@@ -169,16 +166,12 @@ function parseTools(
     return null;
   }
   for (const name of fallback ?? []) if (host.tools.get(name) === undefined) throw notFound(host, name);
-  const names = new Set([first, ...(fallback ?? [])]);
+  if (fallback === undefined) return [{ tool: first }];
+  const names = new Set([first, ...fallback]);
   return [...names].map((name) => ({ tool: name }));
 }
 
-function firstTool(
-  host: Host,
-  tool: unknown,
-  toolName: unknown,
-  inlineTools: Map<string, AnyTool>,
-): string | null {
+function firstTool(host: Host, tool: unknown, toolName: unknown): string | null {
   if (tool !== undefined && toolName !== undefined) {
     throw new InvalidOptionsError('Give either `tool` or `toolName`, not both.');
   }
@@ -186,7 +179,6 @@ function firstTool(
     if (!isTool(tool) || typeof tool.name !== 'string' || typeof tool.execute !== 'function') {
       throw new InvalidOptionsError('Argument `tool` is not a Tool. Extend `Tool`, or use `defineTool`.');
     }
-    inlineTools.set(tool.name, tool);
     return tool.name;
   }
   if (toolName === undefined) return null;

@@ -5,33 +5,16 @@ import {
   type AttemptContext,
   type TimerParams,
 } from '../machines/attempt.js';
-import type { AttemptRecord, AttemptSignal, Hosted, TimerName } from './attempt-record.js';
+import type { AttemptRecord, AttemptSignal, TimerName } from './attempt-record.js';
 import { Call } from './call.js';
 import type { Host } from './host.js';
-
-export interface EffectArgs<Context> {
-  readonly context: Context;
-  readonly event: { readonly type: string };
-}
-
-/**
- * How the actions of a chart become effects: each finds its side record by the id in the context, and is carried out
- * after the transition that asked for it, in the order asked.
- */
-export function effectsOf<Record extends Hosted, Context>(host: Host, idOf: (context: Context) => string) {
-  return <Params = unknown>(carryOut: (record: Record, args: EffectArgs<Context>, params: Params) => void) =>
-    (args: EffectArgs<Context>, params: Params): void => {
-      const record = host.hosted.get(idOf(args.context)) as Record | undefined;
-      if (record) host.enqueue(record, () => carryOut(record, args, params));
-    };
-}
 
 /** The effects of the attempt's states, for every chart they are a part of. */
 export function attemptEffectsOf<Context extends AttemptContext>(
   host: Host,
   idOf: (context: Context) => string,
 ) {
-  const effect = effectsOf<AttemptRecord, Context>(host, idOf);
+  const effect = host.effects.of<AttemptRecord, Context>(idOf);
   return {
     acquire: effect((x, { context }) => host.admission.acquire(x, toolOf(context))),
     leaveQueues: effect((x, { event }) => leaveQueues(host, x, event.type)),
@@ -117,10 +100,10 @@ function armTimer(host: Host, x: AttemptRecord, params: TimerParams): void {
   if (isWait && at <= host.now()) return fire(host, x, timer);
   disarm(host, x, timer);
   const armed = host.timers.set(at, () => {
-    x.timers.delete(timer);
+    x.timers?.delete(timer);
     fire(host, x, timer);
   });
-  x.timers.set(timer, armed);
+  (x.timers ??= new Map()).set(timer, armed);
 }
 
 function fire(host: Host, x: AttemptRecord, timer: TimerName): void {
@@ -138,7 +121,8 @@ function fire(host: Host, x: AttemptRecord, timer: TimerName): void {
 }
 
 function disarm(host: Host, x: AttemptRecord, timer: TimerName): void {
-  const armed = x.timers.get(timer);
-  if (armed) host.timers.clear(armed);
-  x.timers.delete(timer);
+  const armed = x.timers?.get(timer);
+  if (armed === undefined) return;
+  host.timers.clear(armed);
+  x.timers!.delete(timer);
 }

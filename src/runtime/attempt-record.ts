@@ -1,3 +1,4 @@
+import type { AsyncResource } from 'node:async_hooks';
 import type { Shortage } from '../core/budget.js';
 import type { OrchestratorError } from '../core/errors.js';
 import type { RunEventBody } from '../core/events.js';
@@ -7,17 +8,9 @@ import { addUsage, noUsage, type Usage } from '../core/usage.js';
 import type { AttemptContext, AttemptEvent, TimerParams } from '../machines/attempt.js';
 import type { Grant } from './admission.js';
 import type { Call } from './call.js';
+import type { Hosted } from './effects.js';
 import type { Execution, ExecutionSpec } from './execution.js';
 import type { Timer } from './timers.js';
-
-/** Something with an actor of ours, whose effects the host carries out. */
-export interface Hosted {
-  readonly id: string;
-  readonly isEnded: boolean;
-  runInScope<T>(fn: () => T): T;
-  /** A fault of ours, while it was worked on. */
-  crashed(error: unknown): void;
-}
 
 /** What a tool answered. */
 export interface Answer {
@@ -39,7 +32,7 @@ export type AttemptSignal = AttemptEvent | { type: 'budget.exceeded' } | { type:
 /** The side record of whatever makes calls through the attempt's states: what is no JSON, or too large for a context. */
 export abstract class AttemptRecord implements Hosted {
   readonly calls = new Map<number, Call>();
-  readonly timers = new Map<TimerName, Timer>();
+  timers: Map<TimerName, Timer> | undefined;
   usage: Usage = noUsage();
   /** Calls made, for its output. */
   attempts = 0;
@@ -75,8 +68,8 @@ export abstract class AttemptRecord implements Hosted {
   abstract get isEnding(): boolean;
   /** Calls that count against `maxAttempts`. */
   abstract get callsAgainstLimit(): number;
-  /** Which part of the run it is, for its events. */
-  abstract get place(): { readonly step?: number; readonly replicate?: string };
+  /** Which part of the run it is, for its events; undefined: the whole. */
+  abstract get place(): { readonly step?: number; readonly replicate?: string } | undefined;
 
   abstract send(event: AttemptSignal): void;
   abstract crashed(error: unknown): void;
@@ -102,14 +95,19 @@ export abstract class AttemptRecord implements Hosted {
   /** The deadline's timer is late, as after a tool that held up the event loop: a call came, or would come, after it. */
   abstract deadlinePassed(call?: Call): void;
   /** Options the plan gives its tools, by name. */
-  abstract readonly plannedOptions: ReadonlyMap<string, JsonObject>;
+  abstract readonly plannedOptions: ReadonlyMap<string, JsonObject> | undefined;
+
+  get scope(): AsyncResource {
+    return this.spec.scope;
+  }
 
   runInScope<T>(fn: () => T): T {
-    return this.spec.scope.runInAsyncScope(fn);
+    return this.scope.runInAsyncScope(fn);
   }
 
   emit(body: RunEventBody): void {
-    const told = { ...body, ...this.place } as RunEventBody;
+    const { place } = this;
+    const told = place === undefined ? body : ({ ...body, ...place } as RunEventBody);
     for (const participant of this.root.participants) participant.emit(told);
   }
 
@@ -134,7 +132,7 @@ export abstract class AttemptRecord implements Hosted {
   /** Takes back the deltas of failed calls that no reader has seen: its own, and those of its replicates. */
   withdrawUnseen(tool: string): void {
     if (!this.spec.config.streaming) return;
-    const { step, replicate } = this.place;
+    const { step, replicate } = this.place ?? {};
     for (const { log } of this.root.participants) {
       log.withdraw(
         (event) =>

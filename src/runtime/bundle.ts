@@ -1,3 +1,4 @@
+import type { AsyncResource } from 'node:async_hooks';
 import pLimit, { type LimitFunction } from 'p-limit';
 import type { Actor } from 'xstate';
 import { seedsFor, type BundleConfig } from '../core/bundle-options.js';
@@ -14,7 +15,7 @@ import type { AbortCause, Candidate } from '../machines/attempt.js';
 import type { bundleMachine } from '../machines/bundle.js';
 import type { BundleChartEvent } from '../machines/index.js';
 import type { RunContext } from '../machines/run-context.js';
-import type { Hosted } from './attempt-record.js';
+import type { Hosted } from './effects.js';
 import { BundleEvidence } from './bundle-evidence.js';
 import { bundleReady, replicateDone, votesSoFar } from './bundle-news.js';
 import type { Execution } from './execution.js';
@@ -82,7 +83,7 @@ export class Bundle implements Hosted {
       slices: host.slices,
       guard: (work) => host.guard(this, work),
       failed: (error) => this.crashed(error),
-      inScope: (ask) => this.runInScope(ask),
+      inScope: (ask) => owner.runInScope(ask),
       tallied: (stop, next) => {
         const votes = this.evidence.news();
         if (votes) owner.emit(votesSoFar(votes, this.progress!));
@@ -118,8 +119,8 @@ export class Bundle implements Hosted {
     return { state: String(value), k: this.config.k, issued, settled, valid, rounds };
   }
 
-  runInScope<T>(fn: () => T): T {
-    return this.owner.runInScope(fn);
+  get scope(): AsyncResource {
+    return this.owner.scope;
   }
 
   crashed(error: unknown): void {

@@ -2,50 +2,64 @@ import type { JsonValue } from '../core/json.js';
 import { toJson } from '../core/json.js';
 import type { NestedRun, RemainingBudget, ToolContext, ToolEmission } from '../core/tool.js';
 import { readUsage, type ReportedUsage } from '../core/usage.js';
+import type { Clock, Logger } from '../core/ports.js';
 import { describeError, type OrchestratorError } from '../core/errors.js';
 import { parseArguments, type RunArguments } from './arguments.js';
 import type { Call } from './call.js';
+import { NestedRuns } from './nested-runs.js';
 import type { Run } from './run-handle.js';
 import type { StartRequest } from './starter.js';
 
 /** What a tool gets with one call. Its functions need no `this`, so that a tool may take them apart. */
-export function callContext(call: Call): ToolContext {
-  const { x, host, options } = call;
-  const { root } = x;
-  return {
-    get signal() {
-      return call.signal;
-    },
-    get deadline() {
-      const { deadlineAt } = x.context;
-      return deadlineAt === null ? undefined : Math.round(deadlineAt);
-    },
-    attempt: options.attempt,
-    runId: root.id,
-    traceId: x.spec.traceId,
-    idempotencyKey: options.idempotencyKey,
-    logger: host.logger,
-    clock: host.clock,
-    emit: (event) => {
-      try {
-        emit(call, event);
-      } catch (error) {
-        x.warn(
-          'event_ignored',
-          `"${call.tool.name}" emitted an event that cannot be read: ${describeError(error)}.`,
-        );
-      }
-    },
-    budget: {
-      remaining: () => remaining(call),
-      charge: (usage) => charge(call, usage),
-    },
-    run: ((nested: NestedRun) => {
+export class CallContext implements ToolContext {
+  declare readonly signal: AbortSignal;
+  declare readonly deadline: number | undefined;
+  readonly attempt: number;
+  readonly runId: string;
+  readonly traceId: string;
+  readonly idempotencyKey: string;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly emit: ToolContext['emit'];
+  readonly budget: ToolContext['budget'];
+  readonly run: ToolContext['run'];
+  readonly #call: Call;
+
+  constructor(call: Call) {
+    const { x, host, options } = call;
+    this.#call = call;
+    this.attempt = options.attempt;
+    this.runId = x.root.id;
+    this.traceId = x.spec.traceId;
+    this.idempotencyKey = options.idempotencyKey;
+    this.logger = host.logger;
+    this.clock = host.clock;
+    this.emit = (event) => emit(call, event);
+    this.budget = { remaining: () => remaining(call), charge: (usage) => charge(call, usage) };
+    this.run = ((nested: NestedRun) => {
       const output = runNested(call, nested);
       // A tool may forget it; its rejection must not end the process.
       output.catch(() => {});
       return output;
-    }) as ToolContext['run'],
+    }) as ToolContext['run'];
+    Object.defineProperty(this, 'signal', CallContext.#SIGNAL);
+    Object.defineProperty(this, 'deadline', CallContext.#DEADLINE);
+  }
+
+  // Own properties, as a tool may copy its context; made once, as V8 gives an object with functions of its own for
+  // getters a costly shape.
+  static readonly #SIGNAL = {
+    enumerable: true,
+    get(this: CallContext) {
+      return this.#call.signal;
+    },
+  };
+  static readonly #DEADLINE = {
+    enumerable: true,
+    get(this: CallContext) {
+      const { deadlineAt } = this.#call.x.context;
+      return deadlineAt === null ? undefined : Math.round(deadlineAt);
+    },
   };
 }
 
@@ -81,7 +95,7 @@ function charge(call: Call, reported: ReportedUsage): void {
 }
 
 /** A nested run is a root of its own, bound to its outer call by signal, deadline, budget, trace and key. */
-function startNested(call: Call, nested: NestedRun): Run {
+function startNested(call: Call, runs: NestedRuns, nested: NestedRun): Run {
   const { host, x, grant } = call;
   const { deadlineAt } = x.context;
   let given: StartRequest;
@@ -107,7 +121,7 @@ function startNested(call: Call, nested: NestedRun): Run {
     ownsRetries: false,
     isNested: true,
     outer: x,
-    keyBase: `${call.options.idempotencyKey}:${++call.nestedCount}`,
+    keyBase: `${call.options.idempotencyKey}:${++runs.count}`,
     retryLayers: [...x.spec.retryLayers, ...given.retryLayers],
     accounts: [grant.allowance, ...given.accounts],
     traceId: x.spec.traceId,
@@ -118,18 +132,18 @@ async function runNested(call: Call, nested: NestedRun) {
   const { deadlineAt } = call.x.context;
   // The deadline's timer may be late: a nested run must not begin after it.
   if (deadlineAt !== null && call.host.now() > deadlineAt) call.x.deadlinePassed(call);
-  const run = startNested(call, nested);
-  call.hasNested = true;
-  call.nested.add(run);
+  const runs = (call.nested ??= new NestedRuns());
+  const run = startNested(call, runs, nested);
+  runs.open.add(run);
   call.lendSlot();
   if (call.aborted || call.isSettled) run.cancel(call.aborted?.reason);
   try {
     return await run.output;
   } catch (error) {
-    call.nestedErrors.add(error);
+    runs.errors.add(error);
     throw error;
   } finally {
-    call.nested.delete(run);
+    runs.open.delete(run);
     await call.takeSlotBack();
   }
 }
@@ -143,6 +157,15 @@ const PLAIN: ReadonlySet<string> = new Set([
 ]);
 
 function emit(call: Call, event: ToolEmission): void {
+  try {
+    pass(call, event);
+  } catch (error) {
+    const message = `"${call.tool.name}" emitted an event that cannot be read: ${describeError(error)}.`;
+    call.x.warn('event_ignored', message);
+  }
+}
+
+function pass(call: Call, event: ToolEmission): void {
   const { x, tool, options } = call;
   if (call.isSettled || call.aborted) return;
   const type: unknown = (event as Partial<ToolEmission> | undefined)?.type;

@@ -24,7 +24,7 @@ export function settledUsage(
   const isKnown = outcome !== undefined && !call.aborted;
   const didNothing = isKnown && outcome.kind === 'threw' && failure?.precedesExecution === true;
   if (calls === 0 || didNothing) return { ...charged, calls };
-  if (isKnown && call.hasNested) return { ...charged, calls };
+  if (isKnown && call.nested) return { ...charged, calls };
   if (isKnown && (charged.totalTokens > 0 || charged.costUsd > 0)) {
     call.host.estimates.learn(call.tool, {
       ...charged,

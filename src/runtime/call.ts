@@ -7,11 +7,12 @@ import type { AnyTool } from '../core/tool.js';
 import { noUsage, roundUsd, type Amount, type KnownUsage, type Usage } from '../core/usage.js';
 import type { AbortCause } from '../machines/attempt.js';
 import type { Grant } from './admission.js';
-import { callContext } from './call-context.js';
+import { CallContext } from './call-context.js';
 import { settledUsage } from './call-usage.js';
 import { formsOf } from './estimates.js';
 import type { AttemptRecord } from './attempt-record.js';
 import type { Host } from './host.js';
+import type { NestedRuns } from './nested-runs.js';
 import type { Run } from './run-handle.js';
 
 export interface CallOptions {
@@ -32,12 +33,8 @@ export class Call {
   isSettled = false;
   /** What the call charged while it ran. */
   charged: Usage = noUsage();
-  readonly nested = new Set<Run>();
-  hasNested = false;
-  /** Nested runs started so far: their default key is made from it, the same in every attempt. */
-  nestedCount = 0;
-  /** What nested runs rejected with. */
-  readonly nestedErrors = new Set<unknown>();
+  /** Undefined while its tool has started none. */
+  nested: NestedRuns | undefined;
   /** False while the slot is lent to nested runs. */
   private holdsSlot: boolean;
   private waitingForSlot: (() => void)[] = [];
@@ -70,7 +67,7 @@ export class Call {
 
   start(): void {
     const { x, tool } = this;
-    const context = callContext(this);
+    const context = new CallContext(this);
     x.root.openCalls.add(this);
     const input = {
       input: tool.input,
@@ -82,7 +79,7 @@ export class Call {
       maxOutputBytes: this.host.maxOutputBytes,
       begin: () => this.begin(),
     };
-    x.runInScope(() => callTool(input, (outcome) => this.host.guard(x, () => this.land(outcome))));
+    callTool(input, (outcome) => this.host.guard(x, () => this.land(outcome)));
   }
 
   /** The tool is about to be called. False: nobody wants it any more. */
@@ -107,7 +104,7 @@ export class Call {
     const reason = abortReason(this.x, cause);
     this.aborted = { cause, reason };
     this.settlePermit(this.outcomeOfAbort(cause), reason);
-    for (const run of this.nested) run.cancel(reason);
+    for (const run of this.openNested) run.cancel(reason);
     this.stopReacquiring?.();
     for (const go of this.waitingForSlot.splice(0)) go();
     try {
@@ -156,8 +153,8 @@ export class Call {
   }
 
   async takeSlotBack(): Promise<void> {
-    if (!this.grant.hasSlot || this.nested.size > 0 || this.holdsSlot || this.isSettled || this.aborted)
-      return;
+    const isLent = this.grant.hasSlot && !this.holdsSlot && this.openNested.length === 0;
+    if (!isLent || this.isSettled || this.aborted) return;
     await new Promise<void>((resolve) => {
       this.waitingForSlot.push(resolve);
       if (this.waitingForSlot.length > 1) return;
@@ -170,20 +167,25 @@ export class Call {
     });
   }
 
+  private get openNested(): Run[] {
+    return this.nested ? [...this.nested.open] : [];
+  }
+
   /** The tool has settled. Nested runs it left behind are ended first. */
   private land(outcome: ToolCallOutcome): void {
     if (this.isSettled) return;
-    if (this.nested.size === 0) return this.conclude(outcome);
-    for (const run of this.nested)
+    const open = this.openNested;
+    if (open.length === 0) return this.conclude(outcome);
+    for (const run of open)
       run.cancel(new Error(`The call of "${this.tool.name}" that started it has ended.`));
-    void Promise.allSettled([...this.nested].map((run) => run.output)).then(() =>
+    void Promise.allSettled(open.map((run) => run.output)).then(() =>
       this.host.guard(this.x, () => this.conclude(outcome)),
     );
   }
 
   private conclude(outcome: ToolCallOutcome): void {
     // What it gives back may wake others, and what they do must not come before its own chart knows.
-    if (!this.isSettled) this.host.together(() => this.settle(outcome));
+    if (!this.isSettled) this.host.effects.together(() => this.settle(outcome));
   }
 
   private settle(outcome: ToolCallOutcome): void {
@@ -235,7 +237,7 @@ export class Call {
 
   /** A limit of a nested run that the tool let through is the outer run's limit. */
   private nestedLimit(error: unknown): BudgetExceeded | undefined {
-    return this.nestedErrors.has(error) && error instanceof BudgetExceeded ? error : undefined;
+    return this.nested?.errors.has(error) && error instanceof BudgetExceeded ? error : undefined;
   }
 
   private accept({ content, bytes, metadata, warnings }: ToolCallOutcome & { kind: 'answered' }): void {

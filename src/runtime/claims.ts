@@ -158,7 +158,7 @@ export function waitsFor(x: Execution, other: Execution): boolean {
     if (at === other) return true;
     if (seen.has(at)) continue;
     seen.add(at);
-    open.push(...at.waitsFor);
+    open.push(...(at.waitsFor ?? []));
   }
   return false;
 }

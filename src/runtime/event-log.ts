@@ -1,4 +1,5 @@
 import type { RunEvent } from '../core/events.js';
+import { deepFreeze } from '../core/json.js';
 
 /** A reader further behind than this gets small events merged. */
 const EXACT_TAIL = 1024;
@@ -56,7 +57,8 @@ export class EventLog implements AsyncIterable<RunEvent> {
         if (event !== undefined) {
           reader.seen = event.seq;
           this.shown(event);
-          yield event;
+          // Readers share it, so none may change it.
+          yield deepFreeze(event);
         } else if (this.isEnded) {
           return;
         } else {

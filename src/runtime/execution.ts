@@ -39,7 +39,7 @@ export class Execution extends AttemptRecord {
   readonly participants = new Set<Participant>();
   readonly warnings: string[] = [];
   /** Executions its nested runs have, or have joined. */
-  readonly waitsFor = new Set<Execution>();
+  waitsFor: Set<Execution> | undefined;
   /** Calls that have not settled, those of its steps and replicates included. */
   readonly openCalls = new Set<Call>();
   lastCalled: AnyTool | undefined;
@@ -52,18 +52,18 @@ export class Execution extends AttemptRecord {
   /** The bundle being asked, or asked last. */
   bundle: Bundle | undefined;
   /** Limit errors of nested runs that tools let through, by code: branches of a plan can meet one of each. */
-  readonly nestedLimits = new Map<OrchestratorErrorCode, OrchestratorError>();
+  nestedLimits: Map<OrchestratorErrorCode, OrchestratorError> | undefined;
   rejection: OrchestratorError | undefined;
   /** The output an earlier run stored under the same key. */
   replay: JsonValue | undefined;
   /** Options the plan gives its tools, by name. */
-  readonly plannedOptions = new Map<string, JsonObject>();
+  plannedOptions: Map<string, JsonObject> | undefined;
   /** Its last caller has left: nobody may join any more. */
   isStopping = false;
   /** What the caller gave as the reason of a cancellation. */
   stopReason: unknown;
   private isAnnounced = false;
-  readonly whenEnded: (() => void)[] = [];
+  whenEnded: (() => void) | undefined;
 
   constructor(
     private readonly host: Host,
@@ -92,9 +92,9 @@ export class Execution extends AttemptRecord {
     return this.root.attempts - this.root.replicateCalls;
   }
 
-  get place(): { readonly step?: number } {
+  get place(): { readonly step: number } | undefined {
     const { parent } = this.spec;
-    return parent === undefined ? {} : { step: parent.step };
+    return parent && { step: parent.step };
   }
 
   send(event: RunChartEvent): void {
@@ -130,7 +130,7 @@ export class Execution extends AttemptRecord {
   }
 
   limitedBy(limit: OrchestratorError): void {
-    for (const x of [this, this.root]) x.nestedLimits.set(limit.code, limit);
+    for (const x of [this, this.root]) (x.nestedLimits ??= new Map()).set(limit.code, limit);
     this.send(limit.code === 'deadline_exceeded' ? { type: 'deadline.passed' } : { type: 'budget.exceeded' });
   }
 

@@ -12,10 +12,11 @@ import type { Clock, Logger, Random, Store } from '../core/ports.js';
 import type { AnyTool } from '../core/tool.js';
 import type { RunContext } from '../machines/run-context.js';
 import { Admission } from './admission.js';
-import type { AttemptRecord, Hosted } from './attempt-record.js';
+import type { AttemptRecord } from './attempt-record.js';
 import { BudgetLevels } from './budget-levels.js';
 import { provideBundle } from './bundle-effects.js';
 import { Claims } from './claims.js';
+import { Effects, type Hosted } from './effects.js';
 import { Estimates } from './estimates.js';
 import type { Execution } from './execution.js';
 import { Judging } from './judging.js';
@@ -68,6 +69,7 @@ export class Host {
   readonly maxRequestBytes = 16 * 1024 * 1024;
   /** Side records of the actors that live, by id. */
   readonly hosted = new Map<string, Hosted>();
+  readonly effects = new Effects(this.hosted);
   readonly providers: Providers;
   readonly budgetLevels: BudgetLevels;
   readonly estimates = new Estimates();
@@ -86,8 +88,6 @@ export class Host {
     bundle: provideBundle(this),
     replicate: provideReplicate(this),
   };
-  private readonly effects: { readonly x: Hosted; readonly effect: () => void }[] = [];
-  private isCarryingOut = false;
 
   constructor(private readonly options: HostOptions) {
     this.clock = options.clock;
@@ -152,27 +152,19 @@ export class Host {
 
   begin(actor: { start(): unknown }): void {
     actor.start();
-    this.carryOut();
+    this.effects.carryOut();
   }
 
   /** Tells a chart, then does what it asks for. */
   send<Event>(actor: HostedActor<Event>, event: Event): void {
     if (actor.getSnapshot().status !== 'active') return;
     actor.send(event);
-    this.carryOut();
+    this.effects.carryOut();
   }
 
   /** The actor of a side record has ended. */
   dismiss(x: Hosted): void {
     this.hosted.delete(x.id);
-  }
-
-  /**
-   * Takes an effect in. Effects run after the transition that asked for them: the charts are never entered twice,
-   * and nothing an effect throws can break them.
-   */
-  enqueue(x: Hosted, effect: () => void): void {
-    this.effects.push({ x, effect });
   }
 
   /** Does something for a run; what it throws is a fault of ours, and ends that run only. */
@@ -182,29 +174,6 @@ export class Host {
     } catch (error) {
       x.crashed(error);
     }
-  }
-
-  /** Does several things as one: what charts ask for meanwhile is carried out afterwards. */
-  together(work: () => void): void {
-    if (this.isCarryingOut) return work();
-    this.isCarryingOut = true;
-    try {
-      work();
-    } finally {
-      this.isCarryingOut = false;
-      this.carryOut();
-    }
-  }
-
-  private carryOut(): void {
-    if (this.isCarryingOut) return;
-    this.isCarryingOut = true;
-    for (let next = 0; next < this.effects.length; next++) {
-      const { x, effect } = this.effects[next]!;
-      if (!x.isEnded) this.guard(x, () => x.runInScope(effect));
-    }
-    this.effects.length = 0;
-    this.isCarryingOut = false;
   }
 
   /** The chart has reached an end. */
@@ -228,13 +197,13 @@ export class Host {
         x.answer ? x.answer.content : x.evidence,
       );
     }
-    for (const ended of x.whenEnded) ended();
+    x.whenEnded?.();
   }
 
   /** The actor of something that makes calls has ended: its timers and its record go. */
   release(x: AttemptRecord): void {
-    for (const timer of x.timers.values()) this.timers.clear(timer);
-    x.timers.clear();
+    for (const timer of x.timers?.values() ?? []) this.timers.clear(timer);
+    x.timers = undefined;
     this.dismiss(x);
   }
 

@@ -249,7 +249,7 @@ function shortageError(x: Execution): BudgetExceeded {
 }
 
 function nestedLimitOf(x: Execution, code: OrchestratorErrorCode): BudgetExceeded | undefined {
-  const limit = x.nestedLimits.get(code);
+  const limit = x.nestedLimits?.get(code);
   return limit && nestedLimitError(limit);
 }
 

@@ -95,16 +95,12 @@ export class Participant {
   }
 
   private publish(body: RunEventBody): void {
-    const stamp = {
-      runId: this.runId,
-      traceId: this.traceId,
-      seq: ++this.seq,
-      at: Math.round(this.options.now()),
-    };
-    // Readers share it, so none may change it.
-    const event = deepFreeze(this.redact({ ...body, ...stamp } as RunEvent, stamp));
+    const { runId, traceId } = this;
+    const at = Math.round(this.options.now());
+    const told = { ...body, runId, traceId, seq: ++this.seq, at } as RunEvent;
+    const event = this.config.redact ? this.redacted(told, this.config.redact) : told;
     this.log.push(event);
-    if (this.options.observer) this.observe(event);
+    if (this.options.observer) this.observe(deepFreeze(event), this.options.observer);
   }
 
   /** Ends stream and promise; the terminal event, if any, is the last. */
@@ -124,20 +120,20 @@ export class Participant {
     else this.reject(settle.error);
   }
 
-  private redact(event: RunEvent, stamp: object): RunEvent {
-    const { redact } = this.config;
-    if (!redact) return event;
+  private redacted(event: RunEvent, redact: NonNullable<RunConfig['redact']>): RunEvent {
+    const { type, runId, traceId, seq, at } = event;
+    const stamp = { type, runId, traceId, seq, at };
     try {
       const redacted: unknown = settled(redact(structuredClone(event)) as unknown);
       if (typeof redacted === 'object' && redacted !== null) {
         // A copy: what the callback gave stays the caller's.
         const { value } = toJson(redacted, { maxDepth: 100, maxBytes: 16 * 1024 * 1024 });
-        return { ...(value as object), type: event.type, ...stamp } as RunEvent;
+        return { ...(value as object), ...stamp } as RunEvent;
       }
     } catch (error) {
       this.note(`\`redact\` threw: ${describeError(error)}. The payload of the event was dropped.`);
     }
-    return { type: event.type, ...stamp } as RunEvent;
+    return stamp as RunEvent;
   }
 
   private note(warning: string): void {
@@ -146,9 +142,9 @@ export class Participant {
     this.options.logger.warn(warning, { runId: this.runId });
   }
 
-  private observe(event: RunEvent): void {
+  private observe(event: RunEvent, observer: (event: RunEvent) => void): void {
     try {
-      const result: unknown = this.options.observer!(event);
+      const result: unknown = observer(event);
       if (isThenable(result)) Promise.resolve(result).catch((error) => this.observerFailed(error));
     } catch (error) {
       this.observerFailed(error);

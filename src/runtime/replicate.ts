@@ -80,7 +80,7 @@ export class ReplicateRun extends AttemptRecord {
     return { ...this.owner.place, replicate: this.name };
   }
 
-  get plannedOptions(): ReadonlyMap<string, JsonObject> {
+  get plannedOptions(): ReadonlyMap<string, JsonObject> | undefined {
     return this.owner.plannedOptions;
   }
 

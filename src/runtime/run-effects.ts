@@ -8,7 +8,7 @@ import type { RunStatus } from '../core/output.js';
 import type { AbortCause } from '../machines/attempt.js';
 import type { RunContext } from '../machines/run-context.js';
 import { runMachine } from '../machines/run.js';
-import { attemptEffectsOf, effectsOf, toolOf } from './attempt-effects.js';
+import { attemptEffectsOf, toolOf } from './attempt-effects.js';
 import { startBundle } from './bundle-start.js';
 import { LEASE_MS } from './claims.js';
 import type { Execution } from './execution.js';
@@ -20,7 +20,7 @@ const POLL_MS = 200;
 /** The `run` chart with its effects provided: done once per Troupe. */
 export function provideRun(host: Host) {
   const idOf = (context: RunContext) => context.runId;
-  const effect = effectsOf<Execution, RunContext>(host, idOf);
+  const effect = host.effects.of<Execution, RunContext>(idOf);
   return runMachine.provide({
     actions: {
       ...attemptEffectsOf(host, idOf),

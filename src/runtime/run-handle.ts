@@ -1,6 +1,7 @@
 import type { RunEvent } from '../core/events.js';
 import type { OrchestrationOutput } from '../core/output.js';
 import type { Usage } from '../core/usage.js';
+import type { Participant } from './participant.js';
 
 /** What can be seen of a run at a moment. Plain JSON. */
 export interface RunSnapshot {
@@ -49,4 +50,41 @@ export interface Run<Content = unknown> extends AsyncDisposable {
   /** Ends the run as `cancelled`; `reason` becomes the error's cause. */
   cancel(reason?: unknown): void;
   snapshot(): RunSnapshot;
+}
+
+/** Its functions need no `this`. */
+export class StartedRun implements Run {
+  readonly id: string;
+  readonly traceId: string;
+  readonly output: Promise<OrchestrationOutput>;
+  readonly events: AsyncIterable<RunEvent>;
+
+  constructor(
+    { runId, traceId, output, log }: Participant,
+    readonly cancel: (reason?: unknown) => void,
+    readonly snapshot: () => RunSnapshot,
+  ) {
+    this.id = runId;
+    this.traceId = traceId;
+    this.output = output;
+    this.events = new RunEvents(log);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.cancel(new Error('The run was disposed of.'));
+    await this.output.catch(() => {});
+  }
+}
+
+/** Not the log itself: a caller may read it, not write to it. */
+class RunEvents implements AsyncIterable<RunEvent> {
+  readonly #log: AsyncIterable<RunEvent>;
+
+  constructor(log: AsyncIterable<RunEvent>) {
+    this.#log = log;
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<RunEvent> {
+    return this.#log[Symbol.asyncIterator]();
+  }
 }

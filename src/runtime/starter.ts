@@ -16,7 +16,7 @@ import { Execution } from './execution.js';
 import type { Host } from './host.js';
 import { emptyOutcome, outcomeFor, replayedOutcome, terminalEvent, type Outcome } from './outcome.js';
 import { Participant } from './participant.js';
-import type { Run } from './run-handle.js';
+import { StartedRun, type Run } from './run-handle.js';
 import { snapshotOf } from './run-snapshot.js';
 import { onAbort } from './signals.js';
 import { Slices } from './slices.js';
@@ -27,7 +27,8 @@ export interface StartRequest {
   readonly toolOptions: JsonObject | undefined;
   /** The tool asked for and its fallbacks; null: the planner chooses. */
   readonly tools: readonly PlannedTool[] | null;
-  readonly inlineTools: ReadonlyMap<string, AnyTool>;
+  /** The tool that was given itself, registered or not. */
+  readonly inlineTool: AnyTool | undefined;
   readonly config: RunConfig;
   readonly isReliable: boolean;
   readonly ownsRetries: boolean;
@@ -46,6 +47,9 @@ export interface StartRequest {
   readonly keyBase: string | undefined;
   readonly traceId: string | undefined;
 }
+
+/** What follows runs in the next microtask. */
+const BEGUN = Promise.resolve();
 
 /** Starts runs for callers, lets callers of one key share an execution, and settles with each of them. */
 export class Starter {
@@ -95,10 +99,10 @@ export class Starter {
       else participant.stopListening = onAbort(given.signal, aborted);
     }
     // Begun in the next microtask, so that the caller has the run in hand before its first event.
-    const scoped = { ...given, scope: new AsyncResource('TroupeRun') };
-    queueMicrotask(() => {
+    const scope = new AsyncResource('TroupeRun');
+    void BEGUN.then(() => {
       try {
-        this.begin(participant, state, scoped);
+        this.begin(participant, state, given, scope);
       } catch (error) {
         host.internalFault('A run could not begin.', error);
         this.end(participant, undefined, {
@@ -167,7 +171,7 @@ export class Starter {
     });
   }
 
-  private begin(participant: Participant, state: RunState, given: Scoped): void {
+  private begin(participant: Participant, state: RunState, given: StartRequest, scope: AsyncResource): void {
     if (participant.isEnded) return;
     const { host } = this;
     const { config } = participant;
@@ -183,15 +187,25 @@ export class Starter {
       if (shared && given.outer && waitsFor(shared, given.outer.root)) {
         return this.end(participant, undefined, { error: ownKey(key) });
       }
-      if (shared) return this.join(participant, state, given, shared);
+      if (shared) return this.join(participant, state, given, scope, shared);
     }
     const x = new Execution(host, {
-      ...given,
       id: participant.runId,
       traceId: participant.traceId,
+      request: given.request,
+      toolOptions: given.toolOptions,
+      tools: given.tools,
+      inlineTool: given.inlineTool,
       config,
+      isReliable: given.isReliable,
+      ownsRetries: given.ownsRetries,
+      retryLayers: given.retryLayers,
+      planner: given.planner,
+      accounts: given.accounts,
+      outer: given.outer,
       keyBase: key ?? given.keyBase ?? participant.runId,
       claim: key === undefined ? undefined : { key, fingerprint },
+      scope,
       parent: undefined,
     });
     this.attach(participant, state, x, given.outer);
@@ -203,10 +217,16 @@ export class Starter {
   }
 
   /** Takes part in an execution that another caller began. */
-  private join(participant: Participant, state: RunState, given: Scoped, x: Execution): void {
+  private join(
+    participant: Participant,
+    state: RunState,
+    given: StartRequest,
+    scope: AsyncResource,
+    x: Execution,
+  ): void {
     if (x.isStopping || x.isEnded) {
       // Its last caller left; what it still has in flight must settle before the key is run again.
-      this.host.claims.whenFree(x.spec.claim!.key, () => this.begin(participant, state, given));
+      this.host.claims.whenFree(x.spec.claim!.key, () => this.begin(participant, state, given, scope));
       return;
     }
     this.attach(participant, state, x, given.outer);
@@ -226,14 +246,15 @@ export class Starter {
     x.participants.add(participant);
     const waiting = outer?.root;
     if (waiting) {
-      waiting.waitsFor.add(x);
-      participant.onEnd = () => waiting.waitsFor.delete(x);
+      const others = (waiting.waitsFor ??= new Set());
+      others.add(x);
+      participant.onEnd = () => others.delete(x);
     }
     participant.onShown = (event) => {
       if (event.type !== 'delta') return;
       for (const call of x.openCalls) {
         const isIts = call.tool.name === event.toolName && call.options.attempt === event.attempt;
-        const { step, replicate } = call.x.place;
+        const { step, replicate } = call.x.place ?? {};
         if (isIts && step === event.step && replicate === event.replicate) call.isShown = true;
       }
     };
@@ -287,7 +308,7 @@ export class Starter {
 
   private fingerprint(given: StartRequest): string {
     const name = given.tools?.[0]?.tool ?? null;
-    const tool = name === null ? undefined : (given.inlineTools.get(name) ?? this.host.tools.get(name));
+    const tool = name === null ? undefined : (given.inlineTool ?? this.host.tools.get(name));
     return fingerprintOf({
       tool: name,
       version: tool ? (tool.version ?? '1.0.0') : null,
@@ -301,24 +322,9 @@ export class Starter {
     const snapshot = () => snapshotOf(host, participant, state.execution);
     participant.cancel = cancel;
     participant.snapshot = snapshot;
-    return {
-      id: participant.runId,
-      traceId: participant.traceId,
-      output: participant.output,
-      // Not the log itself: a caller may read it, not write to it.
-      events: { [Symbol.asyncIterator]: () => participant.log[Symbol.asyncIterator]() },
-      cancel,
-      snapshot,
-      async [Symbol.asyncDispose]() {
-        cancel(new Error('The run was disposed of.'));
-        await participant.output.catch(() => {});
-      },
-    };
+    return new StartedRun(participant, cancel, snapshot);
   }
 }
-
-/** With the caller's async context. */
-type Scoped = StartRequest & { readonly scope: AsyncResource };
 
 interface RunState {
   execution: Execution | undefined;

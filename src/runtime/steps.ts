@@ -125,7 +125,7 @@ export class Steps {
       parent: { execution: x, step: index },
     });
     x.steps[index]!.execution = child;
-    child.whenEnded.push(done);
+    child.whenEnded = done;
     this.host.launch(child, x.context.deadlineAt);
   }
 }

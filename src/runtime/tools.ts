@@ -36,27 +36,26 @@ export class Tools {
 
   /** Whether a plan of this run may name it. */
   knows(x: Execution, name: string): boolean {
-    return x.spec.inlineTools.has(name) || this.registry.has(name);
+    return x.spec.inlineTool?.name === name || this.registry.has(name);
   }
 
   /** A tool that the run knows, given inline or registered. */
   named(x: AttemptRecord, name: string): AnyTool {
-    return (x.spec.inlineTools.get(name) ?? this.registry.get(name))!;
+    const { inlineTool } = x.spec;
+    return inlineTool?.name === name ? inlineTool : this.registry.get(name)!;
   }
 
   /** The caller's options beat the plan's, which beat the tool's own. */
   optionsOf(x: AttemptRecord, tool: AnyTool): JsonObject {
-    const planned = x.plannedOptions.get(tool.name);
-    return copyJson({
-      ...(tool.defaultOptions as JsonObject | undefined),
-      ...planned,
-      ...x.spec.toolOptions,
-    });
+    const own = tool.defaultOptions as JsonObject | undefined;
+    const planned = x.plannedOptions?.get(tool.name);
+    const given = x.spec.toolOptions;
+    return own || planned || given ? copyJson({ ...own, ...planned, ...given }) : {};
   }
 
   candidatesOf(x: Execution, tools: readonly PlannedTool[]): Candidate[] {
     return tools.map(({ tool: name, toolOptions }) => {
-      if (toolOptions) x.plannedOptions.set(name, toolOptions);
+      if (toolOptions) (x.plannedOptions ??= new Map()).set(name, toolOptions);
       const tool = this.named(x, name);
       const { maxRetries, maxDelayMs, hedgeAfterMs } = this.retryConfigOf(x.spec, tool);
       const idempotent = tool.idempotent !== false;
