@@ -163,7 +163,7 @@ type Terminal<Type extends string, Fields> = {
   readonly elapsedMs: number;
 } & Fields;
 
-interface EventStamp {
+export interface EventStamp {
   readonly runId: string;
   readonly traceId: string;
   /** Rises by event, from 1. Gaps are deltas or replicate events that were merged for a slow reader. */

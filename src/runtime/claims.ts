@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { callStore } from '../actors/store-call.js';
 import { ConflictError, describeError, InvalidOptionsError } from '../core/errors.js';
 import { isThenable } from '../core/ports.js';
@@ -147,7 +147,7 @@ export function fingerprintOf(parts: {
   readonly request: JsonValue;
   readonly toolOptions: JsonValue;
 }): string {
-  return createHash('sha256').update(canonicalJson(parts)).digest('hex');
+  return hash('sha256', canonicalJson(parts));
 }
 
 /** Whether one execution waits for another: through nested runs, and executions these have joined. */

@@ -1,4 +1,4 @@
-import type { RunEvent } from '../core/events.js';
+import type { EventStamp, RunEvent, RunEventBody } from '../core/events.js';
 import { deepFreeze } from '../core/json.js';
 
 /** A reader further behind than this gets small events merged. */
@@ -13,6 +13,20 @@ const FOLDABLE: ReadonlySet<string> = new Set([
   'partial_summary',
 ]);
 
+/** An event nobody has read yet: most never are, so its parts are put together when one is. */
+class Unread {
+  constructor(
+    readonly seq: number,
+    readonly at: number,
+    readonly body: RunEventBody,
+  ) {}
+}
+
+/** What is said of a run, as its readers get it. */
+export function stamped(body: RunEventBody, stamp: EventStamp): RunEvent {
+  return deepFreeze({ ...body, ...stamp } as RunEvent);
+}
+
 interface Reader {
   /** Sequence number of the last event it was given. */
   seen: number;
@@ -24,14 +38,28 @@ interface Reader {
  * events is compacted, deltas into one text, other small events into counts; lifecycle events stay.
  */
 export class EventLog implements AsyncIterable<RunEvent> {
-  private events: RunEvent[] = [];
+  private events: (RunEvent | Unread)[] = [];
   private isEnded = false;
   private compactAt = 2 * EXACT_TAIL;
   private readonly readers = new Set<Reader>();
 
-  constructor(private readonly shown: (event: RunEvent) => void) {}
+  constructor(
+    private readonly runId: string,
+    private readonly traceId: string,
+    private readonly shown: (event: RunEvent) => void,
+  ) {}
 
+  /** Adds what was said, to be stamped and frozen when it is read. */
+  note(body: RunEventBody, seq: number, at: number): void {
+    this.add(new Unread(seq, at, body));
+  }
+
+  /** Adds an event as readers will get it. */
   push(event: RunEvent): void {
+    this.add(event);
+  }
+
+  private add(event: RunEvent | Unread): void {
     this.events.push(event);
     if (this.events.length >= this.compactAt) this.compact();
     this.wakeAll();
@@ -40,7 +68,7 @@ export class EventLog implements AsyncIterable<RunEvent> {
   /** Takes back events that no reader has seen. */
   withdraw(unwanted: (event: RunEvent) => boolean): void {
     const seen = Math.max(0, ...[...this.readers].map((reader) => reader.seen));
-    this.events = this.events.filter((event) => event.seq <= seen || !unwanted(event));
+    this.events = this.events.filter((event) => event.seq <= seen || !unwanted(this.read(event)));
   }
 
   end(): void {
@@ -57,8 +85,7 @@ export class EventLog implements AsyncIterable<RunEvent> {
         if (event !== undefined) {
           reader.seen = event.seq;
           this.shown(event);
-          // Readers share it, so none may change it.
-          yield deepFreeze(event);
+          yield event;
         } else if (this.isEnded) {
           return;
         } else {
@@ -86,7 +113,15 @@ export class EventLog implements AsyncIterable<RunEvent> {
       if (this.events[middle]!.seq <= seen) low = middle + 1;
       else high = middle;
     }
-    return this.events[low];
+    const found = this.events[low];
+    return found && (this.events[low] = this.read(found));
+  }
+
+  /** Readers share an event, so none may change it. */
+  private read(event: RunEvent | Unread): RunEvent {
+    if (!(event instanceof Unread)) return event;
+    const { body, seq, at } = event;
+    return stamped(body, { runId: this.runId, traceId: this.traceId, seq, at });
   }
 
   private compact(): void {
@@ -98,7 +133,7 @@ export class EventLog implements AsyncIterable<RunEvent> {
       compacted.push(...fold(group));
       group = [];
     };
-    for (const event of this.events.slice(0, cut)) {
+    for (const event of this.events.slice(0, cut).map((each) => this.read(each))) {
       if (!isFoldable(event)) {
         flush();
         compacted.push(event);

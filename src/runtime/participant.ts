@@ -5,7 +5,7 @@ import { isThenable, type Logger } from '../core/ports.js';
 import type { OrchestrationOutput } from '../core/output.js';
 import { describeError } from '../core/errors.js';
 import { deepFreeze, toJson } from '../core/json.js';
-import { EventLog } from './event-log.js';
+import { EventLog, stamped } from './event-log.js';
 import type { RunSnapshot } from './run-handle.js';
 import type { Timer } from './timers.js';
 
@@ -28,7 +28,7 @@ export class Participant {
   readonly traceId: string;
   readonly config: RunConfig;
   readonly startedAt: number;
-  readonly log = new EventLog((event) => this.onShown?.(event));
+  readonly log: EventLog;
   readonly output: Promise<OrchestrationOutput>;
   /** Tells the execution which deltas a reader has seen. */
   onShown: ((event: RunEvent) => void) | undefined;
@@ -61,6 +61,7 @@ export class Participant {
     this.runId = options.runId;
     this.traceId = options.traceId;
     this.config = options.config;
+    this.log = new EventLog(this.runId, this.traceId, (event) => this.onShown?.(event));
     this.startedAt = options.startedAt;
     this.output = new Promise((resolve, reject) => {
       this.resolve = resolve;
@@ -95,12 +96,16 @@ export class Participant {
   }
 
   private publish(body: RunEventBody): void {
-    const { runId, traceId } = this;
+    const seq = ++this.seq;
     const at = Math.round(this.options.now());
-    const told = { ...body, runId, traceId, seq: ++this.seq, at } as RunEvent;
-    const event = this.config.redact ? this.redacted(told, this.config.redact) : told;
+    const { observer } = this.options;
+    const { redact } = this.config;
+    if (!observer && !redact) return this.log.note(body, seq, at);
+    const { runId, traceId } = this;
+    const told = stamped(body, { runId, traceId, seq, at });
+    const event = redact ? deepFreeze(this.redacted(told, redact)) : told;
     this.log.push(event);
-    if (this.options.observer) this.observe(deepFreeze(event), this.options.observer);
+    if (observer) this.observe(event, observer);
   }
 
   /** Ends stream and promise; the terminal event, if any, is the last. */

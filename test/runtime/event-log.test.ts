@@ -30,7 +30,7 @@ const countOf = (events: readonly RunEvent[], type: string) =>
 
 describe('an event log', () => {
   it('gives every reader all events from the start, in order, and ends', async () => {
-    const log = new EventLog(() => {});
+    const log = new EventLog('run', 'trace', () => {});
     const write = writer(log);
     write({ type: 'run_started' });
     const early = readAll(log);
@@ -61,7 +61,7 @@ describe('an event log', () => {
         fc.array(burst, { minLength: 4, maxLength: 10 }),
         fc.nat(300),
         async (bursts, pace) => {
-          const log = new EventLog(() => {});
+          const log = new EventLog('run', 'trace', () => {});
           const write = writer(log);
           const slow: RunEvent[] = [];
           const iterator = log[Symbol.asyncIterator]();
@@ -105,7 +105,7 @@ describe('an event log', () => {
   });
 
   it('does not fold what a reader is less than 1,024 events behind', async () => {
-    const log = new EventLog(() => {});
+    const log = new EventLog('run', 'trace', () => {});
     const write = writer(log);
     for (let i = 0; i < 5000; i++) write(delta('x'));
     log.end();
@@ -118,7 +118,7 @@ describe('an event log', () => {
   });
 
   it('takes back only what no reader has seen', async () => {
-    const log = new EventLog(() => {});
+    const log = new EventLog('run', 'trace', () => {});
     const write = writer(log);
     write(delta('seen'));
     write(delta('unseen'));
@@ -133,7 +133,7 @@ describe('an event log', () => {
 
   it('tells which events a reader was shown, when it is', async () => {
     const shown: number[] = [];
-    const log = new EventLog(({ seq }) => shown.push(seq));
+    const log = new EventLog('run', 'trace', ({ seq }) => shown.push(seq));
     const write = writer(log);
     write(delta('a'));
     write(delta('b'));
@@ -144,7 +144,7 @@ describe('an event log', () => {
   });
 
   it('lets a reader leave, while it waits too, without harm to others', async () => {
-    const log = new EventLog(() => {});
+    const log = new EventLog('run', 'trace', () => {});
     const write = writer(log);
     write(delta('a'));
     for await (const event of log) {
