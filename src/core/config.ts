@@ -115,12 +115,22 @@ export function parseRunOptions(options: OrchestrationOptions | undefined): RunC
   const { budget, ms } = parseBudget(given.budget);
   const limits = [given.timeoutMs, ms].filter((limit) => limit !== undefined);
   return {
-    ...DEFAULT_RUN,
-    ...withoutUndefined(given),
-    budget,
+    maxParallel: given.maxParallel ?? DEFAULT_RUN.maxParallel,
     timeoutMs: limits.length === 0 ? undefined : Math.min(...limits),
+    budget,
+    streaming: given.streaming ?? DEFAULT_RUN.streaming,
+    idempotencyKey: given.idempotencyKey,
+    traceId: given.traceId,
+    requestId: given.requestId,
+    attemptTimeoutMs: given.attemptTimeoutMs,
+    abortGraceMs: given.abortGraceMs ?? DEFAULT_RUN.abortGraceMs,
+    onLimit: given.onLimit ?? DEFAULT_RUN.onLimit,
+    unpriced: given.unpriced ?? DEFAULT_RUN.unpriced,
+    fallback: given.fallback,
+    reliability: given.reliability,
     metadata: parseMetadata(given.metadata),
-  } as RunConfig;
+    redact: given.redact,
+  };
 }
 
 function parseBudget(given: OrchestrationOptions['budget']): {

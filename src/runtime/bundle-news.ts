@@ -32,7 +32,7 @@ export function votesSoFar(
   progress: { k: number; issued: number; rounds: number },
 ): RunEventBody {
   const { k, issued, rounds: round } = progress;
-  return { type: 'partial_summary', data: { ...summary, ...shown({ leader }), k, issued, round } };
+  return { type: 'partial_summary', data: { k, issued, round, ...summary, ...shown({ leader }) } };
 }
 
 export function bundleReady(

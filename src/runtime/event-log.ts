@@ -24,7 +24,7 @@ class Unread {
 
 /** What is said of a run, as its readers get it. */
 export function stamped(body: RunEventBody, stamp: EventStamp): RunEvent {
-  return deepFreeze({ ...body, ...stamp } as RunEvent);
+  return deepFreeze(Object.assign({}, body, stamp) as RunEvent);
 }
 
 interface Reader {

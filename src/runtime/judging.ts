@@ -69,17 +69,17 @@ export class Judging {
     const at = this.host.now();
     // Judged already, or nobody's failure: who aborted it decided.
     if (call.aborted) {
-      return { ...failure, at, delayMs: null, retryBudgetAllows: false };
+      return { at, delayMs: null, retryBudgetAllows: false, ...failure };
     }
     x.lastError = error ?? new Error(failure.message);
     if (this.host.tools.has(call.tool)) this.noteFailed(call.tool.name, failure.category);
     if (failure.category === 'rate_limit' && failure.retryAfterMs !== undefined) {
       this.host.coolDown(provider, at + failure.retryAfterMs);
     }
-    if (!x.spec.isReliable) return { ...failure, at, delayMs: null, retryBudgetAllows: true };
+    if (!x.spec.isReliable) return { at, delayMs: null, retryBudgetAllows: true, ...failure };
     const retryBudgetAllows = !failure.retryable || (provider.retryBudget?.failed() ?? true);
     const delayMs = this.delay(x, call, failure, error);
-    return { ...failure, at, delayMs, retryBudgetAllows, ...this.refusal(x, call, at) };
+    return { at, delayMs, retryBudgetAllows, ...failure, ...this.refusal(x, call, at) };
   }
 
   succeeded(x: AttemptRecord, call: Call): void {

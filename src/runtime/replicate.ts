@@ -77,7 +77,7 @@ export class ReplicateRun extends AttemptRecord {
   }
 
   get place(): { readonly step?: number; readonly replicate: string } {
-    return { ...this.owner.place, replicate: this.name };
+    return { replicate: this.name, ...this.owner.place };
   }
 
   get plannedOptions(): ReadonlyMap<string, JsonObject> | undefined {

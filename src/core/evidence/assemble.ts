@@ -23,11 +23,11 @@ export function assembleBundle(parts: BundleParts): EvidenceBundle {
   const usageTotal = replicates.reduce((sum, { usage }) => addUsage(sum, usage), noUsage());
   return {
     meta: {
-      ...meta,
       issued: replicates.length,
       valid: countValid(replicates),
       seeds: replicates.map(({ seed }) => seed),
       earlyStopped: !NO_RULE.has(meta.stopReason) && settled < meta.k,
+      ...meta,
       ...(schemaUri === undefined ? {} : { schemaUri }),
     },
     replicates,

@@ -57,7 +57,8 @@ export function* disagreementsOf(
       if (room < 0) break;
       cuts.note('replicateIds', replicateIds.length, voters.length, path);
       const { absent, value, votes: count } = row.side;
-      values.push({ ...(absent ? { absent } : { value: value as JsonValue }), count, replicateIds });
+      const shown = absent ? { absent } : { value: value as JsonValue };
+      values.push({ count, replicateIds, ...shown });
     }
     cuts.note('values', values.length, rows.length, path);
     if (values.length > 0) result.push({ path, values });

@@ -108,7 +108,7 @@ export class FieldTally {
   #field(name: string, identity: { path: string; memberKey?: string }): Field {
     let field = this.fields.get(name);
     if (field === undefined) {
-      field = { ...identity, poll: new Poll(this.#options.same), unbroken: 0 };
+      field = { poll: new Poll(this.#options.same), unbroken: 0, ...identity };
       this.fields.set(name, field);
     }
     return field;

@@ -102,11 +102,11 @@ export function* summarizeFields(
     fields.push([
       path,
       {
-        ...(value === undefined ? { absent: true } : { value }),
         agreed,
         confidence: unionBound(errorsOfVote(vote)),
         votes: leading.votes,
         runnerUpVotes,
+        ...(value === undefined ? { absent: true } : { value }),
         ...(representative !== undefined && { representative }),
       },
     ]);
