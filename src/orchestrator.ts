@@ -60,7 +60,11 @@ type Unknown<Tools extends readonly AnyTool[], Name> = Name extends NamesOf<Tool
 export class Orchestrator<Tools extends readonly AnyTool[] = readonly AnyTool[]> {
   readonly troupe: Troupe<Tools>;
   /** @internal */
-  protected settings: OrchestratorSettings = { isReliable: false, planner: undefined, retry: undefined };
+  protected settings: OrchestratorSettings = {
+    isReliable: false,
+    planner: undefined,
+    retryLayers: [],
+  };
 
   /** @param troupe Default: the process-wide one. */
   constructor(troupe?: Troupe<Tools>) {
@@ -153,7 +157,7 @@ export class ReliableOrchestrator<
     this.settings = {
       isReliable: true,
       planner: options.planner ?? new RuleBasedPlanner(),
-      retry: Object.keys(retry).length === 0 ? undefined : retry,
+      retryLayers: Object.keys(retry).length === 0 ? [] : [retry],
     };
   }
 }

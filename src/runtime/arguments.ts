@@ -26,7 +26,8 @@ export interface RunArguments {
 export interface OrchestratorSettings {
   readonly isReliable: boolean;
   readonly planner: Planner | undefined;
-  readonly retry: RetryOptions | undefined;
+  /** The retry part of the orchestrator's options, if it has one: the same list for all its runs. */
+  readonly retryLayers: readonly RetryOptions[];
 }
 
 const ARGUMENTS: ReadonlySet<string> = new Set([
@@ -80,7 +81,7 @@ export function parseArguments(host: Host, args: RunArguments, settings: Orchest
     config,
     isReliable: settings.isReliable,
     ownsRetries: true,
-    retryLayers: [settings.retry, config.reliability],
+    retryLayers: config.reliability ? [...settings.retryLayers, config.reliability] : settings.retryLayers,
     planner: settings.planner,
     accounts: config.budget instanceof Budget ? [config.budget] : [],
     observer: args.events,

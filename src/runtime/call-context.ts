@@ -2,6 +2,7 @@ import type { JsonValue } from '../core/json.js';
 import { toJson } from '../core/json.js';
 import type { NestedRun, RemainingBudget, ToolContext, ToolEmission } from '../core/tool.js';
 import { readUsage, type ReportedUsage } from '../core/usage.js';
+import type { RetryOptions } from '../core/reliability.js';
 import type { Clock, Logger } from '../core/ports.js';
 import { describeError, type OrchestratorError } from '../core/errors.js';
 import { parseArguments, type RunArguments } from './arguments.js';
@@ -94,6 +95,9 @@ function charge(call: Call, reported: ReportedUsage): void {
   call.charge(usage);
 }
 
+/** A nested run has the layers of its outer run. */
+const NO_LAYERS: readonly RetryOptions[] = [];
+
 /** A nested run is a root of its own, bound to its outer call by signal, deadline, budget, trace and key. */
 function startNested(call: Call, runs: NestedRuns, nested: NestedRun): Run {
   const { host, x, grant } = call;
@@ -103,7 +107,7 @@ function startNested(call: Call, runs: NestedRuns, nested: NestedRun): Run {
     given = parseArguments(host, nested as RunArguments, {
       isReliable: x.spec.isReliable,
       planner: x.spec.planner,
-      retry: undefined,
+      retryLayers: NO_LAYERS,
     });
   } catch (error) {
     return host.starter.rejected(error as OrchestratorError);
@@ -122,7 +126,8 @@ function startNested(call: Call, runs: NestedRuns, nested: NestedRun): Run {
     isNested: true,
     outer: x,
     keyBase: `${call.options.idempotencyKey}:${++runs.count}`,
-    retryLayers: [...x.spec.retryLayers, ...given.retryLayers],
+    retryLayers:
+      given.retryLayers === NO_LAYERS ? x.spec.retryLayers : [...x.spec.retryLayers, ...given.retryLayers],
     accounts: [grant.allowance, ...given.accounts],
     traceId: x.spec.traceId,
   });

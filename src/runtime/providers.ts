@@ -24,7 +24,8 @@ const SWEEP_AT = 1024;
 export class Providers {
   private readonly known = new Map<string, Provider>();
   private sweepAt = SWEEP_AT;
-  private readonly retryConfigs = new Map<string, RetryConfig>();
+  /** By the lists of layers of orchestrators and runs, then by provider. */
+  private retryConfigs = new WeakMap<readonly RetryOptions[], Map<string, RetryConfig>>();
 
   constructor(
     private reliability: ReliabilityOptions,
@@ -63,22 +64,24 @@ export class Providers {
       if (!isIdle) continue;
       breaker.dispose();
       this.known.delete(key);
-      this.retryConfigs.delete(key);
     }
+    this.retryConfigs = new WeakMap();
     this.sweepAt = Math.max(SWEEP_AT, 2 * this.known.size);
   }
 
   /** The retry part for a provider: the Troupe's, the provider's, then what the orchestrator and the run set. */
-  retryConfig(key: string, ...layers: readonly (RetryOptions | undefined)[]): RetryConfig {
-    const own = this.retryConfigs.get(key) ?? retryConfig(this.reliability, this.ownOptions(key));
-    this.retryConfigs.set(key, own);
-    return layers.every((layer) => layer === undefined) ? own : retryConfig(own, ...layers);
+  retryConfig(key: string, layers: readonly RetryOptions[]): RetryConfig {
+    let byKey = this.retryConfigs.get(layers);
+    if (!byKey) this.retryConfigs.set(layers, (byKey = new Map()));
+    let config = byKey.get(key);
+    if (!config) byKey.set(key, (config = retryConfig(this.reliability, this.ownOptions(key), ...layers)));
+    return config;
   }
 
   /** Replaces the options, which is possible only while no provider was made from them. */
   adopt(reliability: ReliabilityOptions): void {
     this.reliability = reliability;
-    this.retryConfigs.clear();
+    this.retryConfigs = new WeakMap();
   }
 
   /** As planners see them: one that is due for a probe shows as half-open, one that has none left as open. */

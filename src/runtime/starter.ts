@@ -32,7 +32,7 @@ export interface StartRequest {
   readonly config: RunConfig;
   readonly isReliable: boolean;
   readonly ownsRetries: boolean;
-  readonly retryLayers: readonly (RetryOptions | undefined)[];
+  readonly retryLayers: readonly RetryOptions[];
   readonly planner: Planner | undefined;
   readonly accounts: readonly Account[];
   readonly observer: ((event: RunEvent) => void) | undefined;

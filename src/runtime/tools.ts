@@ -75,12 +75,12 @@ export class Tools {
   }
 
   retryConfigOf(spec: ExecutionSpec, tool: AnyTool): RetryConfig {
-    return this.host.providers.retryConfig(providerOf(tool), ...spec.retryLayers);
+    return this.host.providers.retryConfig(providerOf(tool), spec.retryLayers);
   }
 
   /** Without a provider's own options: for what concerns the whole run. */
   baseRetryConfig(spec: ExecutionSpec): RetryConfig {
-    return this.host.providers.retryConfig('', ...spec.retryLayers);
+    return this.host.providers.retryConfig('', spec.retryLayers);
   }
 
   plannable(x: Execution): PlannableTool[] {
