@@ -16,7 +16,7 @@ export class Allowance implements Account {
   private waitingBelow = 0;
   private reportedBlocked: Amount = NOTHING;
   private settled = false;
-  private readonly waiters = new Set<() => void>();
+  private waiters: Set<() => void> | undefined;
 
   constructor(
     private readonly accounts: readonly Account[],
@@ -113,14 +113,14 @@ export class Allowance implements Account {
   }
 
   whenFreed(fn: () => void): () => void {
-    this.waiters.add(fn);
+    (this.waiters ??= new Set()).add(fn);
     this.blockOwn();
     const stops = this.accounts.map((account) => account.whenFreed(fn));
     let isWaiting = true;
     return () => {
       if (!isWaiting) return;
       isWaiting = false;
-      this.waiters.delete(fn);
+      this.waiters?.delete(fn);
       this.unblockOwn();
       for (const stop of stops) stop();
     };
@@ -157,9 +157,9 @@ export class Allowance implements Account {
   }
 
   private wake(): void {
-    const woken = [...this.waiters];
-    this.waiters.clear();
-    for (const wake of woken) wake();
+    const { waiters } = this;
+    this.waiters = undefined;
+    for (const wake of waiters ?? []) wake();
   }
 }
 

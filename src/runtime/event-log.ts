@@ -41,7 +41,8 @@ export class EventLog implements AsyncIterable<RunEvent> {
   private events: (RunEvent | Unread)[] = [];
   private isEnded = false;
   private compactAt = 2 * EXACT_TAIL;
-  private readonly readers = new Set<Reader>();
+  /** Undefined while nobody reads: most logs have no reader. */
+  private readers: Set<Reader> | undefined;
 
   constructor(
     private readonly runId: string,
@@ -67,7 +68,7 @@ export class EventLog implements AsyncIterable<RunEvent> {
 
   /** Takes back events that no reader has seen. */
   withdraw(unwanted: (event: RunEvent) => boolean): void {
-    const seen = Math.max(0, ...[...this.readers].map((reader) => reader.seen));
+    const seen = Math.max(0, ...this.positions());
     this.events = this.events.filter((event) => event.seq <= seen || !unwanted(this.read(event)));
   }
 
@@ -78,7 +79,8 @@ export class EventLog implements AsyncIterable<RunEvent> {
 
   async *[Symbol.asyncIterator](): AsyncGenerator<RunEvent, void, undefined> {
     const reader: Reader = { seen: 0, wake: undefined };
-    this.readers.add(reader);
+    const readers = (this.readers ??= new Set());
+    readers.add(reader);
     try {
       for (;;) {
         const event = this.after(reader.seen);
@@ -93,12 +95,16 @@ export class EventLog implements AsyncIterable<RunEvent> {
         }
       }
     } finally {
-      this.readers.delete(reader);
+      readers.delete(reader);
     }
   }
 
+  private positions(): number[] {
+    return [...(this.readers ?? [])].map((reader) => reader.seen);
+  }
+
   private wakeAll(): void {
-    for (const reader of this.readers) {
+    for (const reader of this.readers ?? []) {
       reader.wake?.();
       reader.wake = undefined;
     }
@@ -126,7 +132,7 @@ export class EventLog implements AsyncIterable<RunEvent> {
 
   private compact(): void {
     const cut = this.events.length - EXACT_TAIL;
-    const positions = new Set([...this.readers].map((reader) => reader.seen));
+    const positions = new Set(this.positions());
     const compacted: RunEvent[] = [];
     let group: RunEvent[] = [];
     const flush = () => {

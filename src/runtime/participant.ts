@@ -47,7 +47,7 @@ export class Participant {
   /** `run_started` was sent. */
   hasStarted = false;
   /** What was said before `run_started`. */
-  private readonly early: RunEventBody[] = [];
+  private early: RunEventBody[] | undefined;
   /** Warnings about this caller's own callbacks; the execution's are in its record. */
   readonly warnings: string[] = [];
   /** Its terminal event is being told, or was. */
@@ -87,12 +87,14 @@ export class Participant {
   emit(body: RunEventBody): void {
     if (this.isEnded || (body.type === 'run_started' && this.hasStarted)) return;
     if (!this.hasStarted && body.type !== 'run_started') {
-      this.early.push(body);
+      (this.early ??= []).push(body);
       return;
     }
     this.hasStarted = true;
     this.publish(body);
-    for (const held of this.early.splice(0)) this.publish(held);
+    const { early } = this;
+    this.early = undefined;
+    for (const held of early ?? []) this.publish(held);
   }
 
   private publish(body: RunEventBody): void {
