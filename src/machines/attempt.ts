@@ -160,7 +160,7 @@ export const attemptUpdates = {
     const wasShown = context.lastFailure?.committed === true;
     const told = toAttemptFailure(currentCandidate(context).tool, context.attempt, failure);
     return {
-      lastFailure: { ...failure, committed: committed || wasShown },
+      lastFailure: { committed: committed || wasShown, ...failure },
       failures: [...context.failures, told],
     };
   },
