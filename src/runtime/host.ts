@@ -16,6 +16,7 @@ import type { AttemptRecord } from './attempt-record.js';
 import { BudgetLevels } from './budget-levels.js';
 import { provideBundle } from './bundle-effects.js';
 import { Claims } from './claims.js';
+import { compile } from './compiled.js';
 import { Effects, type Hosted } from './effects.js';
 import { Estimates } from './estimates.js';
 import type { Execution } from './execution.js';
@@ -84,9 +85,9 @@ export class Host {
   /** Spreads what comes in thousands over turns of the event loop. */
   readonly slices: Slices;
   readonly machines = {
-    run: provideRun(this),
-    bundle: provideBundle(this),
-    replicate: provideReplicate(this),
+    run: compile(provideRun(this)),
+    bundle: compile(provideBundle(this)),
+    replicate: compile(provideReplicate(this)),
   };
 
   constructor(private readonly options: HostOptions) {
