@@ -27,6 +27,11 @@ export interface TroupeOptions<Tools extends readonly AnyTool[] = readonly AnyTo
   maxOutputBytes?: number;
   /** Runs in flight; more are refused with `OverloadedError`. Default: no limit. */
   maxRuns?: number;
+  /**
+   * False: the charts run on XState's own transition function rather than on the one compiled for them, which does the
+   * same several times faster. For comparing, should a run ever look wrong. Default true.
+   */
+  compiled?: boolean;
 }
 
 const NAME = /^[A-Za-z0-9_./:-]{1,128}$/;
@@ -77,6 +82,7 @@ const OPTIONS: ReadonlySet<string> = new Set<keyof TroupeOptions>([
   'logger',
   'maxOutputBytes',
   'maxRuns',
+  'compiled',
 ]);
 
 export function checkOptions(options: TroupeOptions<readonly AnyTool[]>): void {
@@ -108,6 +114,11 @@ export function checkOptions(options: TroupeOptions<readonly AnyTool[]>): void {
       );
     }
     requireMethods('inspect', inspect, ['next']);
+  }
+  if (options.compiled !== undefined && typeof options.compiled !== 'boolean') {
+    throw new InvalidOptionsError(
+      `Option \`compiled\` must be true or false, got ${String(options.compiled)}.`,
+    );
   }
   if (options.random !== undefined && typeof options.random !== 'function') {
     throw new InvalidOptionsError('Option `random` must be a function that gives numbers in [0, 1).');

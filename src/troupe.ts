@@ -82,6 +82,7 @@ export class Troupe<const Tools extends readonly AnyTool[] = readonly AnyTool[]>
       registry: this.registry,
       maxOutputBytes: options.maxOutputBytes ?? 1_048_576,
       maxRuns: options.maxRuns ?? Infinity,
+      compiled: options.compiled ?? true,
       providers: (of) =>
         new Providers(reliability, pools, {
           now: () => clock.now(),

@@ -16,7 +16,7 @@ import type { AttemptRecord } from './attempt-record.js';
 import { BudgetLevels } from './budget-levels.js';
 import { provideBundle } from './bundle-effects.js';
 import { Claims } from './claims.js';
-import { compile } from './compiled.js';
+import { compile } from './compiled/compile.js';
 import { Effects, type Hosted } from './effects.js';
 import { Estimates } from './estimates.js';
 import type { Execution } from './execution.js';
@@ -47,6 +47,8 @@ export interface HostOptions {
   readonly registry: ReadonlyMap<string, AnyTool>;
   readonly maxOutputBytes: number;
   readonly maxRuns: number;
+  /** Whether charts run on a transition function compiled for them. */
+  readonly compiled: boolean;
   readonly providers: (host: Host) => Providers;
 }
 
@@ -84,10 +86,10 @@ export class Host {
   cause: AttemptRecord | undefined;
   /** Spreads what comes in thousands over turns of the event loop. */
   readonly slices: Slices;
-  readonly machines = {
-    run: compile(provideRun(this)),
-    bundle: compile(provideBundle(this)),
-    replicate: compile(provideReplicate(this)),
+  readonly machines: {
+    readonly run: ReturnType<typeof provideRun>;
+    readonly bundle: ReturnType<typeof provideBundle>;
+    readonly replicate: ReturnType<typeof provideReplicate>;
   };
 
   constructor(private readonly options: HostOptions) {
@@ -110,6 +112,12 @@ export class Host {
       (error) => this.internalFault('A task could not be carried out.', error),
     );
     this.starter = new Starter(this, options.maxRuns);
+    const ready = options.compiled ? compile : <Machine>(machine: Machine) => machine;
+    this.machines = {
+      run: ready(provideRun(this)),
+      bundle: ready(provideBundle(this)),
+      replicate: ready(provideReplicate(this)),
+    };
   }
 
   now(): number {
