@@ -20,6 +20,8 @@ export function isKnown(chart: Chart): boolean {
     transition.actions.every(isKnownAction);
   const isKnownNode = (node: Node): boolean =>
     KNOWN_TYPES.has(node.type) &&
+    // One with transitions of its own could be stayed in, and not be entered again.
+    (node.type !== 'final' || (node.transitions.size === 0 && !node.always)) &&
     node.invoke.length === 0 &&
     node.after.length === 0 &&
     [...node.entry, ...node.exit, ...node.initial.actions].every(isKnownAction) &&

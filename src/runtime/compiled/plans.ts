@@ -159,7 +159,7 @@ export class Plans {
     const outer = target === domain ? [] : ancestors(target, domain).reverse();
     const leaf = firstLeaf(target);
     const inner = pathTo(leaf).slice(pathTo(target).length);
-    const isEntered = source !== target || source !== domain || reenter;
+    const isEntered = source !== target || source !== domain;
     const entered = isEntered ? [target, ...inner] : inner;
     const steps = [
       ...left.flatMap((node) => node.exit),
@@ -167,8 +167,7 @@ export class Plans {
       ...outer.flatMap((node) => node.entry),
       ...entered.flatMap((node) => [...node.entry, ...node.initial.actions]),
     ];
-    const isEnd = leaf.type === 'final' && entered.includes(leaf);
-    return { actions: this.actions(steps), to: this.state(leaf), isEnd };
+    return { actions: this.actions(steps), to: this.state(leaf), isEnd: leaf.type === 'final' };
   }
 }
 

@@ -4,8 +4,9 @@ import {
   transition,
   type AnyMachineSnapshot,
   type AnyStateMachine,
+  type EventObject,
 } from 'xstate';
-import { EVENT_TYPES, type ChartEvent } from './charts.js';
+import { EVENT_TYPES } from './charts.js';
 
 /** Makes the machine anew, and tells what its actions and guards see. */
 export type MakeMachine = (see: (what: readonly unknown[]) => void) => AnyStateMachine;
@@ -49,13 +50,14 @@ function snapshotOf(snapshot: AnyMachineSnapshot): unknown {
 export function walk(
   make: MakeMachine,
   prepare: (machine: AnyStateMachine) => void,
-  events: readonly ChartEvent[],
+  events: readonly EventObject[],
+  input: unknown = 1,
 ): string[] {
   const seen: string[] = [];
   const machine = make((what) => seen.push(text(what)));
   prepare(machine);
   const actor = createActor(machine, {
-    input: 1,
+    input,
     inspect: (event) => {
       switch (event.type) {
         case '@xstate.microstep': {
@@ -93,15 +95,15 @@ export function walk(
     seen.push(text(['after', event, snapshotOf(snapshot), snapshot === before]));
     before = snapshot;
   }
-  seen.push(text(pureWalk(machine, events)));
+  seen.push(text(pureWalk(machine, events, input)));
   return seen;
 }
 
 /** The same by XState's pure functions. */
-function pureWalk(machine: AnyStateMachine, events: readonly ChartEvent[]): unknown[] {
+function pureWalk(machine: AnyStateMachine, events: readonly EventObject[], input: unknown): unknown[] {
   const steps: unknown[] = [];
   try {
-    let [snapshot, actions] = initialTransition(machine, 1 as never);
+    let [snapshot, actions] = initialTransition(machine, input as never);
     steps.push([
       snapshotOf(snapshot as AnyMachineSnapshot),
       actions.map(({ type, params }) => [type, params]),
