@@ -1,0 +1,2 @@
+// The built package: what a service loads. `npm run build:js` makes it.
+export * from '../dist/index.js';
