@@ -27,3 +27,10 @@ export function printTargets(targets) {
     );
   }
 }
+
+export function printScale(rows) {
+  for (const { what, value, target, isMet } of rows) {
+    const verdict = target === undefined ? '' : `  (${target}: ${isMet ? 'met' : 'missed'})`;
+    console.log(`  ${what.padEnd(62)} ${value}${verdict}`);
+  }
+}

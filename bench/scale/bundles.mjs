@@ -1,0 +1,107 @@
+import { BundleTool, Orchestrator, Troupe } from '../troupe.mjs';
+import { longestStall } from '../measure/stalls.mjs';
+import { logSlope, quartiles } from '../measure/statistics.mjs';
+import { answerReplicate } from '../rows/answers.mjs';
+
+class Answers extends BundleTool {
+  name = 'answers';
+  constructor(give) {
+    super();
+    this.give = give;
+  }
+  replicate(_request, { index }, context) {
+    return this.give(index, context);
+  }
+}
+
+const text64k = (index) => `${index} `.padEnd(64 * 1024, 'lorem ipsum dolor sit amet ');
+const forEver = (_index, { signal }) =>
+  new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }));
+
+function start(give, k, maxParallel = 10) {
+  return new Orchestrator(new Troupe()).start({
+    tool: new Answers(give),
+    request: {},
+    toolOptions: { k, maxParallel, stopping: 'fixed' },
+    options: { maxParallel },
+  });
+}
+
+/** Microseconds a replicate costs in bundles of k: the median of several. */
+async function costOf(k, isQuick) {
+  const times = [];
+  const rounds = Math.max(isQuick ? 3 : 5, Math.min(isQuick ? 50 : 200, 2000 / k));
+  for (let round = 0; round < rounds; round++) {
+    const begin = performance.now();
+    const { content } = await start(answerReplicate, k).output;
+    if (content.evidenceBundle.meta.valid !== k) throw new Error('A replicate did not answer.');
+    times.push(((performance.now() - begin) * 1000) / k);
+  }
+  return quartiles(times.slice(Math.floor(times.length / 4))).median;
+}
+
+export async function bundleCosts(isQuick) {
+  const sizes = [10, 30, 100, 300, 1000, 3000, 10_000];
+  for (const k of [10, 10, 100, 1000]) await costOf(k, isQuick);
+  const costs = [];
+  for (const k of sizes) costs.push([k, await costOf(k, isQuick)]);
+  const at = (k) => costs.find(([size]) => size === k)[1];
+  const ratio = at(10_000) / at(100);
+  return [
+    {
+      what: `A replicate, by k (${sizes.join(', ')})`,
+      value: `${costs.map(([, us]) => Math.round(us)).join(', ')} µs`,
+    },
+    {
+      what: 'Log-log slope of a bundle’s cost over k',
+      value: logSlope(costs.map(([k, us]) => [k, k * us])).toFixed(2),
+    },
+    {
+      what: 'A replicate of 10,000 to one of 100',
+      value: ratio.toFixed(2),
+      target: 'at most 1.3',
+      isMet: ratio <= 1.3,
+    },
+  ];
+}
+
+const STALLS = [
+  { name: '10,000 replicates, small answers', k: 10_000, give: answerReplicate },
+  { name: '10,000 replicates at once', k: 10_000, maxParallel: 10_000, give: answerReplicate },
+  { name: '1,000 replicates of 64 KiB, 8 different', k: 1000, give: (index) => text64k(index % 8) },
+  { name: '1,000 replicates of 64 KiB, all different', k: 1000, give: text64k },
+  { name: '10,000 replicates of 64 KiB, all different', k: 10_000, give: text64k, isLong: true },
+];
+
+export async function bundleStalls(isQuick) {
+  const rows = [];
+  for (const { name, k, give, maxParallel, isLong } of STALLS) {
+    if (isLong && isQuick) continue;
+    globalThis.gc();
+    const { ms } = await longestStall(() => start(give, k, maxParallel).output);
+    rows.push(stall(name, ms));
+  }
+  rows.push(stall('10,000 replicates in flight, cancelled', await cancelled()));
+  return rows;
+}
+
+async function cancelled() {
+  let begun = 0;
+  const run = start((index, context) => (begun++, forEver(index, context)), 10_000, 10_000);
+  while (begun < 10_000) await new Promise((resolve) => setTimeout(resolve, 5));
+  globalThis.gc();
+  const { ms } = await longestStall(() => {
+    run.cancel();
+    return run.output.catch(() => {});
+  });
+  return ms;
+}
+
+function stall(name, ms) {
+  return {
+    what: `Longest stall: ${name}`,
+    value: `${Math.round(ms)} ms`,
+    target: 'at most 50 ms',
+    isMet: ms <= 50,
+  };
+}
