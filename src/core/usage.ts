@@ -29,16 +29,21 @@ export interface Amount {
 
 export const NOTHING: Amount = { tokens: 0, costUsd: 0 };
 
-export function noUsage(): Usage {
-  return { inputTokens: 0, outputTokens: 0, totalTokens: 0, costUsd: 0, calls: 0, estimated: false };
-}
+export const NO_USAGE: Readonly<Usage> = Object.freeze({
+  inputTokens: 0,
+  outputTokens: 0,
+  totalTokens: 0,
+  costUsd: 0,
+  calls: 0,
+  estimated: false,
+});
 
 /** Sums of dollars are rounded to 1e-12, so that three times 0.1 fits a budget of 0.3. */
 export function roundUsd(costUsd: number): number {
   return Math.round(costUsd * 1e12) / 1e12;
 }
 
-export function addUsage(a: Usage, b: Usage): Usage {
+export function addUsage(a: Readonly<Usage>, b: Readonly<Usage>): Usage {
   return {
     inputTokens: a.inputTokens + b.inputTokens,
     outputTokens: a.outputTokens + b.outputTokens,

@@ -23,15 +23,15 @@ export function attemptEffectsOf<Context extends AttemptContext>(
     ),
     acquireHedge: effect((x, { context }) => {
       // What a reader has begun to see must not be begun again.
-      if ([...x.calls.values()].some((call) => call.isCommitted)) return;
+      if (x.calls.some((call) => call.isCommitted)) return;
       x.grant = host.admission.tryAcquire(x, toolOf(context));
       if (x.grant) x.send({ type: 'hedge.granted' });
     }),
     abortCalls: effect<{ cause: AbortCause }>((x, _, { cause }) => {
-      for (const call of x.calls.values()) call.abort(cause);
+      for (const call of x.calls) call.abort(cause);
     }),
     abandonCalls: effect((x) => {
-      for (const call of x.calls.values()) call.abandon();
+      for (const call of x.calls) call.abandon();
     }),
     armTimer: effect<TimerParams>((x, _, params) => armTimer(host, x, params)),
     disarmTimer: effect<{ timer: TimerName }>((x, _, { timer }) => disarm(host, x, timer)),
@@ -87,7 +87,7 @@ function startCall(
     isHedge,
     idempotencyKey: x.callKey(context.candidate, toolOf(context)),
   });
-  x.calls.set(number, call);
+  x.calls = [...x.calls, call];
   call.start();
 }
 
@@ -108,11 +108,11 @@ function armTimer(host: Host, x: AttemptRecord, params: TimerParams): void {
 
 function fire(host: Host, x: AttemptRecord, timer: TimerName): void {
   if (timer === 'overrun') {
-    const committed = [...x.calls.values()].some((call) => call.isCommitted);
+    const committed = x.calls.some((call) => call.isCommitted);
     return x.send({ type: 'timer.overrun', committed });
   }
   if (timer !== 'attempt') return x.send({ type: `timer.${timer}` } as AttemptSignal);
-  const running = [...x.calls.values()].filter((call) => !call.isSettled);
+  const running = x.calls.filter((call) => !call.isSettled);
   // It may have answered, and its answer be checked still.
   const call = running[0] ?? x.answer?.call;
   if (!call) return;

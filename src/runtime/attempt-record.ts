@@ -4,7 +4,7 @@ import type { OrchestratorError } from '../core/errors.js';
 import type { RunEventBody } from '../core/events.js';
 import type { JsonObject, JsonValue } from '../core/json.js';
 import type { AnyTool, ToolContext } from '../core/tool.js';
-import { addUsage, noUsage, type Usage } from '../core/usage.js';
+import { addUsage, NO_USAGE, type Usage } from '../core/usage.js';
 import type { AttemptContext, AttemptEvent, TimerParams } from '../machines/attempt.js';
 import type { Grant } from './admission.js';
 import type { Call } from './call.js';
@@ -31,9 +31,10 @@ export type AttemptSignal = AttemptEvent | { type: 'budget.exceeded' } | { type:
 
 /** The side record of whatever makes calls through the attempt's states: what is no JSON, or too large for a context. */
 export abstract class AttemptRecord implements Hosted {
-  readonly calls = new Map<number, Call>();
+  /** Those that have not settled, and those that were left behind. */
+  calls: readonly Call[] = NO_CALLS;
   timers: Map<TimerName, Timer> | undefined;
-  usage: Usage = noUsage();
+  usage: Readonly<Usage> = NO_USAGE;
   /** Calls made, for its output. */
   attempts = 0;
   answer: Answer | undefined;
@@ -146,3 +147,5 @@ export abstract class AttemptRecord implements Hosted {
 }
 
 const MAX_WARNINGS = 100;
+
+const NO_CALLS: readonly Call[] = [];

@@ -4,7 +4,7 @@ import { isBundleTool, ownBundle } from '../core/bundle-tool.js';
 import { BudgetExceeded } from '../core/errors.js';
 import { copyJson } from '../core/json.js';
 import type { AnyTool } from '../core/tool.js';
-import { noUsage, roundUsd, type Amount, type KnownUsage, type Usage } from '../core/usage.js';
+import { NO_USAGE, roundUsd, type Amount, type KnownUsage, type Usage } from '../core/usage.js';
 import type { AbortCause } from '../machines/attempt.js';
 import type { Grant } from './admission.js';
 import { CallContext } from './call-context.js';
@@ -32,12 +32,12 @@ export class Call {
   isShown = false;
   isSettled = false;
   /** What the call charged while it ran. */
-  charged: Usage = noUsage();
+  charged: Readonly<Usage> = NO_USAGE;
   /** Undefined while its tool has started none. */
   nested: NestedRuns | undefined;
   /** False while the slot is lent to nested runs. */
   private holdsSlot: boolean;
-  private waitingForSlot: (() => void)[] = [];
+  private waitingForSlot: (() => void)[] | undefined;
   private stopReacquiring: (() => void) | undefined;
   private controller: AbortController | undefined;
   private isPermitSettled = false;
@@ -106,7 +106,7 @@ export class Call {
     this.settlePermit(this.outcomeOfAbort(cause), reason);
     for (const run of this.openNested) run.cancel(reason);
     this.stopReacquiring?.();
-    for (const go of this.waitingForSlot.splice(0)) go();
+    this.letWaitersGo();
     try {
       this.controller?.abort(reason);
     } catch {
@@ -156,15 +156,22 @@ export class Call {
     const isLent = this.grant.hasSlot && !this.holdsSlot && this.openNested.length === 0;
     if (!isLent || this.isSettled || this.aborted) return;
     await new Promise<void>((resolve) => {
-      this.waitingForSlot.push(resolve);
-      if (this.waitingForSlot.length > 1) return;
+      const waiting = (this.waitingForSlot ??= []);
+      waiting.push(resolve);
+      if (waiting.length > 1) return;
       this.stopReacquiring = this.grant.provider.pool!.reacquire(() => {
         this.stopReacquiring = undefined;
         if (this.isSettled) this.grant.provider.pool!.release();
         else this.holdsSlot = true;
-        for (const go of this.waitingForSlot.splice(0)) go();
+        this.letWaitersGo();
       });
     });
+  }
+
+  private letWaitersGo(): void {
+    const waiting = this.waitingForSlot ?? [];
+    this.waitingForSlot = undefined;
+    for (const go of waiting) go();
   }
 
   private get openNested(): Run[] {
@@ -311,12 +318,12 @@ export class Call {
       this.holdsSlot = false;
       this.grant.provider.pool!.release();
     }
-    for (const go of this.waitingForSlot.splice(0)) go();
+    this.letWaitersGo();
     this.x.addUsage(usage);
     this.host.budgetLevels.note(this.x, 'settled');
     if (this.isCommitted) this.x.hasShown = true;
     this.x.root.openCalls.delete(this);
-    if (!wasAbandoned) this.x.calls.delete(this.options.number);
+    if (!wasAbandoned) this.x.calls = this.x.calls.filter((call) => call !== this);
   }
 }
 

@@ -4,6 +4,9 @@ import { deepFreeze } from '../core/json.js';
 /** A reader further behind than this gets small events merged. */
 const EXACT_TAIL = 1024;
 
+/** Up to so many events a log takes no more room than they need. */
+const FEW = 6;
+
 const FOLDABLE: ReadonlySet<string> = new Set([
   'delta',
   'warning',
@@ -61,7 +64,9 @@ export class EventLog implements AsyncIterable<RunEvent> {
   }
 
   private add(event: RunEvent | Unread): void {
-    this.events.push(event);
+    // A list that is pushed to has room for seventeen; most logs never hold so many.
+    if (this.events.length < FEW) this.events = [...this.events, event];
+    else this.events.push(event);
     if (this.events.length >= this.compactAt) this.compact();
     this.wakeAll();
   }

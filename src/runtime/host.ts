@@ -221,8 +221,8 @@ export class Host {
     x.leaveQueue?.();
     if (x.grant) this.admission.giveBack(x.grant);
     x.grant = undefined;
-    for (const call of x.calls.values()) call.abort('failed');
-    for (const call of x.calls.values()) call.abandon();
+    for (const call of x.calls) call.abort('failed');
+    for (const call of x.calls) call.abandon();
   }
 
   /** A fault of ours: the run is ended, whatever state its chart was in. */

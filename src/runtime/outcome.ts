@@ -16,6 +16,7 @@ import {
   type RunStatus,
   type StepOutcome,
 } from '../core/output.js';
+import { NO_USAGE } from '../core/usage.js';
 import type { RunContext } from '../machines/run-context.js';
 import type { ReplicateContext } from '../machines/replicate.js';
 import type { AttemptContext } from '../machines/attempt.js';
@@ -62,7 +63,7 @@ export function emptyOutcome(participant: Participant, toolName: string | null):
   const error = kind === 'cancelled' ? cancelledError(participant) : timeError(participant);
   const output: OrchestrationOutput = {
     content: null,
-    usage: { inputTokens: 0, outputTokens: 0, totalTokens: 0, costUsd: 0, calls: 0, estimated: false },
+    usage: { ...NO_USAGE },
     metadata: {
       toolName,
       toolVersion: null,

@@ -1,7 +1,7 @@
 import type { RunConfig } from '../core/config.js';
 import type { RunEvent, RunEventBody } from '../core/events.js';
 import { settled } from '../core/callbacks.js';
-import { isThenable, type Logger } from '../core/ports.js';
+import { isThenable, type Clock, type Logger } from '../core/ports.js';
 import type { OrchestrationOutput } from '../core/output.js';
 import { describeError } from '../core/errors.js';
 import { deepFreeze, toJson } from '../core/json.js';
@@ -15,7 +15,7 @@ export interface ParticipantOptions {
   readonly config: RunConfig;
   readonly observer: ((event: RunEvent) => void) | undefined;
   readonly startedAt: number;
-  readonly now: () => number;
+  readonly clock: Clock;
   readonly logger: Logger;
 }
 
@@ -57,12 +57,19 @@ export class Participant {
   private resolve!: (output: OrchestrationOutput) => void;
   private reject!: (error: unknown) => void;
 
-  constructor(private readonly options: ParticipantOptions) {
+  private readonly observer: ParticipantOptions['observer'];
+  private readonly clock: Clock;
+  private readonly logger: Logger;
+
+  constructor(options: ParticipantOptions) {
     this.runId = options.runId;
     this.traceId = options.traceId;
     this.config = options.config;
     this.log = new EventLog(this.runId, this.traceId, (event) => this.onShown?.(event));
     this.startedAt = options.startedAt;
+    this.observer = options.observer;
+    this.clock = options.clock;
+    this.logger = options.logger;
     this.output = new Promise((resolve, reject) => {
       this.resolve = resolve;
       this.reject = reject;
@@ -80,7 +87,7 @@ export class Participant {
   }
 
   get elapsedMs(): number {
-    return Math.max(0, Math.round(this.options.now() - this.startedAt));
+    return Math.max(0, Math.round(this.clock.now() - this.startedAt));
   }
 
   /** Adds an event to the stream. `run_started` is sent once, and before any other. */
@@ -99,8 +106,8 @@ export class Participant {
 
   private publish(body: RunEventBody): void {
     const seq = ++this.seq;
-    const at = Math.round(this.options.now());
-    const { observer } = this.options;
+    const at = Math.round(this.clock.now());
+    const { observer } = this;
     const { redact } = this.config;
     if (!observer && !redact) return this.log.note(body, seq, at);
     const { runId, traceId } = this;
@@ -146,7 +153,7 @@ export class Participant {
   private note(warning: string): void {
     if (this.warnings.includes(warning)) return;
     this.warnings.push(warning);
-    this.options.logger.warn(warning, { runId: this.runId });
+    this.logger.warn(warning, { runId: this.runId });
   }
 
   private observe(event: RunEvent, observer: (event: RunEvent) => void): void {
@@ -163,7 +170,7 @@ export class Participant {
   private observerFailed(error: unknown): void {
     const message = `The observer given as \`events\` threw: ${describeError(error)}.`;
     if (this.hasFaultyObserver || this.isEnding || this.isEnded) {
-      this.options.logger.warn(message, { runId: this.runId });
+      this.logger.warn(message, { runId: this.runId });
       return;
     }
     this.hasFaultyObserver = true;

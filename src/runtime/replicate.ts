@@ -235,7 +235,7 @@ export class ReplicateRun extends AttemptRecord {
       status,
       data: isKept ? (answer?.content ?? null) : null,
       quality: { valid: status === 'valid', errors, warnings: [...this.warnings] },
-      usage: this.usage,
+      usage: { ...this.usage },
       elapsedMs: Math.max(0, Math.round(this.host.now() - (this.startedAt ?? this.host.now()))),
       attempts: this.attempts,
       ...drawOf(isKept ? answer?.metadata : undefined),

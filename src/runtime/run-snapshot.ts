@@ -2,7 +2,7 @@ import type { Execution } from './execution.js';
 import type { Host } from './host.js';
 import type { Participant } from './participant.js';
 import type { RunSnapshot } from './run-handle.js';
-import { noUsage } from '../core/usage.js';
+import { NO_USAGE } from '../core/usage.js';
 
 /** What can be seen of a run now. */
 export function snapshotOf(host: Host, participant: Participant, x: Execution | undefined): RunSnapshot {
@@ -16,7 +16,7 @@ export function snapshotOf(host: Host, participant: Participant, x: Execution | 
     tool: context?.candidates[context.candidate]?.tool ?? null,
     attempts: x?.attempts ?? 0,
     usage: {
-      ...(x?.usage ?? noUsage()),
+      ...(x?.usage ?? NO_USAGE),
     },
     elapsedMs: Math.max(0, Math.round(host.now() - participant.startedAt)),
     wakeAt: wakeAt === null ? null : Math.round(wakeAt),

@@ -85,9 +85,9 @@ export class Starter {
     this.active.add(participant);
     if (!given.isNested) this.outermost += 1;
     participant.isNested = given.isNested;
-    const state: RunState = { execution: undefined };
+    const state: RunState = { execution: undefined, toolName: given.tools?.[0]?.tool ?? null };
     const leave = (kind: 'cancelled' | 'timed_out', reason?: unknown) =>
-      this.leave(participant, state, given, kind, reason);
+      this.leave(participant, state, kind, reason);
     if (participant.deadlineAt !== null) {
       const passed = () => this.slices.run(() => leave('timed_out'));
       participant.deadline = host.timers.set(participant.deadlineAt, passed);
@@ -98,26 +98,33 @@ export class Starter {
       if (given.signal.aborted) leave('cancelled', given.signal.reason);
       else participant.stopListening = onAbort(given.signal, aborted);
     }
-    // Begun in the next microtask, so that the caller has the run in hand before its first event.
+    this.beginSoon(participant, state, given);
+    return this.handle(participant, state, (reason) => this.slices.run(() => leave('cancelled', reason)));
+  }
+
+  /**
+   * In the next microtask, so that the caller has the run in hand before its first event. A method of its own: what it
+   * holds on to until then must not be held by the functions that live as long as the run.
+   */
+  private beginSoon(participant: Participant, state: RunState, given: StartRequest): void {
     const scope = new AsyncResource('TroupeRun');
     void BEGUN.then(() => {
       try {
         this.begin(participant, state, given, scope);
       } catch (error) {
-        host.internalFault('A run could not begin.', error);
+        this.host.internalFault('A run could not begin.', error);
         this.end(participant, undefined, {
           error: new OrchestratorError('internal', describeError(error), { cause: error }),
         });
       }
     });
-    return this.handle(participant, state, (reason) => this.slices.run(() => leave('cancelled', reason)));
   }
 
   /** A run that could not be started. */
   rejected(error: OrchestratorError): Run {
     const participant = this.participant({ config: parseRunOptions(undefined) });
     participant.end(undefined, { error });
-    return this.handle(participant, { execution: undefined }, () => {});
+    return this.handle(participant, { execution: undefined, toolName: null }, () => {});
   }
 
   cancelAll(reason: unknown): void {
@@ -166,7 +173,7 @@ export class Starter {
       config: given.config,
       observer: given.observer,
       startedAt: host.now(),
-      now: () => host.now(),
+      clock: host.clock,
       logger: host.logger,
     });
   }
@@ -263,7 +270,6 @@ export class Starter {
   private leave(
     participant: Participant,
     state: RunState,
-    given: StartRequest,
     kind: 'cancelled' | 'timed_out',
     reason: unknown,
   ): void {
@@ -272,7 +278,7 @@ export class Starter {
     if (x?.isEnded) return participant.hurry?.();
     if (participant.leaving) return;
     participant.leaving = { kind, reason };
-    if (!x) return this.endWith(participant, emptyOutcome(participant, given.tools?.[0]?.tool ?? null));
+    if (!x) return this.endWith(participant, emptyOutcome(participant, state.toolName));
     if (x.participants.size > 1) {
       x.participants.delete(participant);
       return this.endWith(participant, outcomeFor(participant, x, kind, x.context, true));
@@ -327,7 +333,10 @@ export class Starter {
 }
 
 interface RunState {
+  /** Undefined until it has begun. */
   execution: Execution | undefined;
+  /** The tool asked for, if one was. */
+  readonly toolName: string | null;
 }
 
 /** A stream that has begun ends with a terminal event, whatever becomes of the run. */

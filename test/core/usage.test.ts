@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { addUsage, noUsage, readUsage, roundUsd, type Usage } from '../../src/core/usage.js';
+import { addUsage, NO_USAGE, readUsage, roundUsd, type Usage } from '../../src/core/usage.js';
 
 describe('readUsage', () => {
   it.each([
@@ -106,7 +106,7 @@ describe('addUsage', () => {
     fc.assert(
       fc.property(usage, usage, (a, b) => {
         expect(addUsage(a, b)).toEqual(addUsage(b, a));
-        expect(addUsage(a, noUsage())).toEqual(a);
+        expect(addUsage(a, NO_USAGE)).toEqual(a);
         expect(addUsage(a, b).totalTokens).toBe(a.totalTokens + b.totalTokens);
         expect(addUsage(a, b).calls).toBe(a.calls + b.calls);
         expect(addUsage(a, b).estimated).toBe(a.estimated || b.estimated);
@@ -115,7 +115,7 @@ describe('addUsage', () => {
   });
 
   it('adds tenths of a dollar to exactly three tenths', () => {
-    const tenth = { ...noUsage(), costUsd: 0.1 };
+    const tenth = { ...NO_USAGE, costUsd: 0.1 };
     expect(addUsage(addUsage(tenth, tenth), tenth).costUsd).toBe(0.3);
     expect(roundUsd(0.1 + 0.2)).toBe(0.3);
   });

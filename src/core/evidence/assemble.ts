@@ -1,4 +1,4 @@
-import { addUsage, noUsage } from '../usage.js';
+import { addUsage, NO_USAGE } from '../usage.js';
 import type { OrchestratorErrorCode } from '../errors.js';
 import type { BundleMeta, EvidenceBundle } from './bundle.js';
 import type { Replicate } from './replicate.js';
@@ -20,7 +20,7 @@ export interface BundleParts extends Pick<
 export function assembleBundle(parts: BundleParts): EvidenceBundle {
   const { replicates, summary, schemaUri, hiddenAnswers, ...meta } = parts;
   const settled = replicates.filter(({ status }) => status !== 'cancelled').length;
-  const usageTotal = replicates.reduce((sum, { usage }) => addUsage(sum, usage), noUsage());
+  const usageTotal = replicates.reduce((sum, { usage }) => addUsage(sum, usage), { ...NO_USAGE });
   return {
     meta: {
       issued: replicates.length,

@@ -3,7 +3,7 @@ import { assembleBundle, whyNoneIsValid, type BundleParts } from '../../../src/c
 import { bundleStatus } from '../../../src/core/evidence/bundle.js';
 import type { Replicate, ReplicateStatus } from '../../../src/core/evidence/replicate.js';
 import { summarizeReplicates } from '../../../src/core/evidence/summary.js';
-import { noUsage } from '../../../src/core/usage.js';
+import { NO_USAGE } from '../../../src/core/usage.js';
 
 function replicate(index: number, status: ReplicateStatus, fields: Partial<Replicate> = {}): Replicate {
   return {
@@ -13,7 +13,7 @@ function replicate(index: number, status: ReplicateStatus, fields: Partial<Repli
     status,
     data: status === 'valid' ? 'a' : null,
     quality: { valid: status === 'valid', errors: [], warnings: [] },
-    usage: { ...noUsage(), totalTokens: 10, costUsd: 0.1, calls: 1 },
+    usage: { ...NO_USAGE, totalTokens: 10, costUsd: 0.1, calls: 1 },
     elapsedMs: 5,
     attempts: 1,
     ...fields,

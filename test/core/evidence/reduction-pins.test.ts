@@ -7,7 +7,7 @@ import type { Replicate, ReplicateStatus } from '../../../src/core/evidence/repl
 import { summarizeReplicates } from '../../../src/core/evidence/summary.js';
 import type { Tolerance } from '../../../src/core/evidence/tolerance.js';
 import type { JsonValue } from '../../../src/core/json.js';
-import { noUsage } from '../../../src/core/usage.js';
+import { NO_USAGE } from '../../../src/core/usage.js';
 import { drawOf, INVALID, tallyOf } from './bundles.js';
 
 function replicate(index: number, status: ReplicateStatus, fields: Partial<Replicate> = {}): Replicate {
@@ -18,7 +18,7 @@ function replicate(index: number, status: ReplicateStatus, fields: Partial<Repli
     status,
     data: null,
     quality: { valid: status === 'valid', errors: [], warnings: [] },
-    usage: noUsage(),
+    usage: NO_USAGE,
     elapsedMs: 5,
     attempts: 1,
     ...fields,
