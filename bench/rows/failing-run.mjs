@@ -4,7 +4,7 @@ import { answer } from './answers.mjs';
 import { atOnce, cockatielPolicy, effectOf, runEffect } from './policies.mjs';
 
 /** Fails twice, then answers. */
-function flaky() {
+export function flaky() {
   let failures = 2;
   return async () => {
     if (failures > 0) {

@@ -1,5 +1,6 @@
 import { BundleTool, Orchestrator, Troupe } from '../troupe.mjs';
 import { longestStall } from '../measure/stalls.mjs';
+import { until } from '../measure/until.mjs';
 import { logSlope, quartiles } from '../measure/statistics.mjs';
 import { answerReplicate } from '../rows/answers.mjs';
 
@@ -88,7 +89,7 @@ export async function bundleStalls(isQuick) {
 async function cancelled() {
   let begun = 0;
   const run = start((index, context) => (begun++, forEver(index, context)), 10_000, 10_000);
-  while (begun < 10_000) await new Promise((resolve) => setTimeout(resolve, 5));
+  await until(() => begun === 10_000);
   globalThis.gc();
   const { ms } = await longestStall(() => {
     run.cancel();

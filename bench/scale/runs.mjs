@@ -1,6 +1,7 @@
 import { ReliableOrchestrator, Troupe, defineTool } from '../troupe.mjs';
 import { settledHeap } from '../measure/heap.mjs';
 import { longestStall } from '../measure/stalls.mjs';
+import { until } from '../measure/until.mjs';
 import { logSlope, quartiles } from '../measure/statistics.mjs';
 import { answer } from '../rows/answers.mjs';
 import { inFlight } from '../rows/in-flight.mjs';
@@ -54,7 +55,7 @@ function waiting() {
         runs.push(orchestrator.start({ tool, request: {}, options: { timeoutMs: 600_000 } }));
         if (i % 500 === 0) await new Promise((resolve) => setImmediate(resolve));
       }
-      while (begun < COUNT) await new Promise((resolve) => setImmediate(resolve));
+      await until(() => begun === COUNT);
     },
   };
 }
