@@ -6,3 +6,16 @@ export const answerReplicate = async (index) => ({
   score: 1,
   ok: true,
 });
+
+/** Fails twice, then answers. */
+export function flaky() {
+  let failures = 2;
+  return async () => {
+    if (failures > 0) {
+      failures -= 1;
+      throw Object.assign(new Error('HTTP 503'), { status: 503 });
+    }
+    failures = 2;
+    return answer();
+  };
+}

@@ -1,20 +1,7 @@
 import { ConstantBackoff } from 'cockatiel';
 import { ReliableOrchestrator, Troupe, defineTool } from '../troupe.mjs';
-import { answer } from './answers.mjs';
+import { flaky } from './answers.mjs';
 import { atOnce, cockatielPolicy, effectOf, runEffect } from './policies.mjs';
-
-/** Fails twice, then answers. */
-export function flaky() {
-  let failures = 2;
-  return async () => {
-    if (failures > 0) {
-      failures -= 1;
-      throw Object.assign(new Error('HTTP 503'), { status: 503 });
-    }
-    failures = 2;
-    return answer();
-  };
-}
 
 export function failingRun() {
   const call = flaky();

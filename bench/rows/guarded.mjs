@@ -1,6 +1,5 @@
 import { Budget, BundleTool, Orchestrator, ReliableOrchestrator, Troupe, defineTool } from '../troupe.mjs';
-import { answer, answerReplicate } from './answers.mjs';
-import { flaky } from './failing-run.mjs';
+import { answer, answerReplicate, flaky } from './answers.mjs';
 
 const request = { query: 'a question' };
 
