@@ -18,9 +18,12 @@ packed="$(mktemp -d)"
 npm pack --silent --ignore-scripts --pack-destination "$packed" >/dev/null
 npx attw "$packed"/*.tgz --profile esm-only
 rm -rf "$packed"
+step "size";            npx size-limit --silent
+step "what is loaded";  node scripts/check-imports.mjs
 step "packed install";  bash scripts/check-packed.sh
 step "simulation";      node dist/cli.js simulate --seeds 500
 step "leaks";           node --expose-gc bench/leaks.mjs
+step "speed";           node bench/guard.mjs
 step "tests with coverage, on XState's development build too"
 npx vitest run --coverage --reporter=default --reporter=json --outputFile=coverage/results.json
 node scripts/closing-line.mjs coverage/results.json
