@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { INSTRUMENTS, testsFor, type Finding } from '../../scripts/mutants/instruments.mjs';
@@ -14,6 +14,14 @@ const mutants = readPatches(folder);
 const DIFF =
   'diff --git a/src/core/retry.ts b/src/core/retry.ts\n--- a/src/core/retry.ts\n+++ b/src/core/retry.ts\n';
 const HEAD = 'What: It is wrong.\nHarm: It hurts.\nSeen by: charts, contract\n';
+
+describe('the patches of bench/losses', () => {
+  const losses = path.join(root, 'bench/losses');
+
+  it.each(readdirSync(losses))('%s applies to the tree', (file) => {
+    execFileSync('git', ['apply', '--check', path.join(losses, file)], { cwd: root, stdio: 'pipe' });
+  });
+});
 
 describe('the patches of test/mutants', () => {
   it.each(mutants)('$file applies to the tree', ({ file }) => {
