@@ -25,6 +25,7 @@ const EVENTS = [
   'count',
   'count',
   'deeper',
+  'never',
   'again',
   'count',
   'out',
@@ -49,17 +50,20 @@ function walk(isCompiled: boolean): string {
           each.target?.map(({ id }) => id),
         ]);
         seen.push([type, event.event, of(event.snapshot), transitions]);
-      } else if (type === '@xstate.snapshot') seen.push([type, event.event, of(event.snapshot)]);
-      else if (type === '@xstate.action') seen.push([type, event.action.type, event.action.params]);
+      } else if (type === '@xstate.action') seen.push([type, event.action.type, event.action.params]);
     },
   });
   actor.subscribe({ error: (error) => seen.push(['error', String(error)]) });
   actor.start();
+  let before: object | undefined;
   for (const type of EVENTS) {
     actor.send({ type });
     const snapshot = actor.getSnapshot();
     const { status, value, context, output, tags } = snapshot;
+    const isNew = snapshot !== before;
+    before = snapshot;
     seen.push([
+      isNew,
       status,
       value,
       context,
@@ -89,6 +93,7 @@ function checked(see: (what: unknown) => void) {
     actions: {
       note: ({ context, event }, params: { name: string }) => see([params.name, context, event.type]),
       count: assign(({ context }) => ({ count: context.count + 1 })),
+      remember: assign(({ event }) => ({ at: event.type })),
       place: assign({ at: (_, params: { at: string }) => params.at }),
     },
     guards: {
@@ -97,8 +102,11 @@ function checked(see: (what: unknown) => void) {
     },
   }).createMachine({
     id: 'checked',
+    // Whatever goes wrong, it does not go on for ever.
+    options: { maxIterations: 20 },
     context: { count: 0, at: 'start' },
     initial: 'outer',
+    tags: 'low',
     entry: { type: 'note', params: { name: 'begin' } },
     exit: { type: 'note', params: { name: 'end' } },
     output: ({ context, event }) => ({ count: context.count, last: event.output }),
@@ -110,11 +118,16 @@ function checked(see: (what: unknown) => void) {
       outer: {
         tags: 'low',
         meta: { name: 'outer' },
-        initial: 'first',
+        initial: { target: 'first', actions: { type: 'note', params: { name: 'first of outer' } } },
         entry: ['count', { type: 'note', params: ({ context }) => ({ name: `outer ${context.count}` }) }],
         exit: { type: 'note', params: { name: 'leave outer' } },
-        on: { forbidden: {}, deeper: '.second', again: { target: 'outer', reenter: true } },
-        onDone: { actions: { type: 'note', params: { name: 'outer is done' } } },
+        on: {
+          forbidden: {},
+          deeper: '.second',
+          again: { target: 'outer', reenter: true },
+          never: { guard: 'isAtTop', target: 'outer', reenter: true },
+        },
+        onDone: { actions: [{ type: 'note', params: { name: 'outer is done' } }, 'remember'] },
         states: {
           first: {
             always: { guard: { type: 'atLeast', params: { count: 3 } }, target: 'second', actions: 'count' },
@@ -122,10 +135,12 @@ function checked(see: (what: unknown) => void) {
           },
           second: {
             tags: 'high',
+            always: { actions: { type: 'note', params: { name: 'once' } } },
             on: { in: { target: 'last' }, again: { target: 'second', reenter: true } },
             entry: { type: 'note', params: { name: 'second' } },
+            exit: { type: 'note', params: { name: 'leave second' } },
           },
-          last: { type: 'final', output: 'within', entry: 'count' },
+          last: { type: 'final', output: 'within', entry: ['count', 'remember'] },
         },
       },
       top: {
@@ -147,6 +162,7 @@ function checked(see: (what: unknown) => void) {
       },
       ended: {
         type: 'final',
+        tags: 'high',
         output: ({ event }) => event.type,
         exit: { type: 'note', params: { name: 'leave' } },
       },
