@@ -1,7 +1,7 @@
 // 100,000 runs, a third failing, a third cancelled, one in twenty a bundle: heap, timers and listeners must be where they were.
 // Over the built package: npm run build:js && node --expose-gc bench/leaks.mjs [runs]
 import { getEventListeners, setMaxListeners } from 'node:events';
-import { Budget, BundleTool, ReliableOrchestrator, Troupe, defineTool } from 'troupe';
+import { Budget, BundleTool, ReliableOrchestrator, Troupe, defineTool } from './troupe.mjs';
 
 const RUNS = Number(process.argv[2] ?? 100_000);
 const IN_FLIGHT = 200;

@@ -14,7 +14,7 @@ export function printGroup({ title, unit, base, rows }) {
   for (const { name, us, ratio } of rows) {
     const spread = `${microseconds(us.low)}–${microseconds(us.high)}`;
     console.log(
-      `  ${name.padEnd(50)}${microseconds(us.median).padStart(10)}  ${spread.padStart(20)}  ${ratioText(ratio).padStart(7)}`,
+      `  ${name.padEnd(50)}${microseconds(us.median).padStart(10)}  ${spread.padStart(20)}  ${ratioText(ratio).padStart(7)}  ${does}`,
     );
   }
 }

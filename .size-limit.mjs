@@ -1,0 +1,18 @@
+// What a door weighs when it is bundled, minified and compressed (brotli): `npm run size`.
+const modifyEsbuildConfig = (config) => ({ ...config, format: 'esm', logLevel: 'error' });
+const dependencies = ['xstate', 'zod', 'p-limit', '@xstate/graph'];
+
+const door = (name, path, limit, ignore = []) => ({
+  name,
+  path,
+  limit,
+  ignore: [...ignore, 'node:*'],
+  modifyEsbuildConfig,
+});
+
+export default [
+  door('troupe, its own code', 'dist/index.js', '63 kB', dependencies),
+  door('troupe, with what it imports', 'dist/index.js', '110 kB'),
+  door('troupe/machines, its own code', 'dist/machines.js', '9 kB', dependencies),
+  door('troupe/testing, its own code', 'dist/testing.js', '123 kB', dependencies),
+];
