@@ -10,6 +10,8 @@ import { groups } from './rows/groups.mjs';
 
 const isQuick = process.argv.includes('--quick');
 const only = process.argv.find((argument) => argument.startsWith('--only='))?.slice('--only='.length) ?? '';
+if (only !== '' && process.argv.includes('--write'))
+  throw new Error('--write renews the page as a whole: leave --only out.');
 
 function measure(name, ...flags) {
   const script = fileURLToPath(new URL('group.mjs', import.meta.url));

@@ -8,6 +8,8 @@ import { costsInFlight, heapAfter, manyInFlight } from './scale/runs.mjs';
 
 const isQuick = process.argv.includes('--quick');
 const only = process.argv.find((argument) => argument.startsWith('--only='))?.slice('--only='.length) ?? '';
+if (only !== '' && process.argv.includes('--write'))
+  throw new Error('--write renews the page as a whole: leave --only out.');
 
 const parts = {
   'bundle-costs': () => bundleCosts(isQuick),

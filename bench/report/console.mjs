@@ -11,7 +11,7 @@ export function printMachine({ cpu, cores, memoryGb, node, v8, commit, versions 
 
 export function printGroup({ title, unit, base, rows }) {
   console.log(`\n${title} (microseconds a ${unit}; median, middle half, ratio to ${base})`);
-  for (const { name, us, ratio } of rows) {
+  for (const { name, us, ratio, does } of rows) {
     const spread = `${microseconds(us.low)}–${microseconds(us.high)}`;
     console.log(
       `  ${name.padEnd(50)}${microseconds(us.median).padStart(10)}  ${spread.padStart(20)}  ${ratioText(ratio).padStart(7)}  ${does}`,

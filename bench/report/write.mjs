@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import prettier from 'prettier';
 import { barChart } from './chart.mjs';
 import { benchPage, scalePage } from './page.mjs';
@@ -8,6 +8,7 @@ const PARTS = { bench: benchPage, scale: scalePage };
 
 /** Writes the figures, their charts, and the part of docs/performance.md that is made from them. */
 export async function writeResults(part, results) {
+  mkdirSync(new URL('performance/', docs), { recursive: true });
   writeFileSync(new URL(`performance/${part}.json`, docs), await format(JSON.stringify(results), 'json'));
   const charts = part === 'bench' ? results.groups.filter(({ title }) => CHARTED.test(title)) : [];
   for (const group of charts) writeFileSync(new URL(`performance/${fileOf(group)}`, docs), barChart(group));

@@ -1,5 +1,5 @@
 // The retry, breaker and timeout policies of the peers, set up as alike as they allow: three retries with exponential
-// backoff, a timeout of 30 seconds, a breaker that opens after five failures in a row.
+// backoff, a timeout of 30 seconds, and a breaker that counts but never opens, for a row must not measure refusals.
 import {
   ConsecutiveBreaker,
   ExponentialBackoff,

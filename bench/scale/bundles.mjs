@@ -1,7 +1,8 @@
-import { BundleTool, Orchestrator, Troupe } from '../troupe.mjs';
+import { BundleTool, ReliableOrchestrator, Troupe } from '../troupe.mjs';
+import { measureRows } from '../measure/rounds.mjs';
 import { longestStall } from '../measure/stalls.mjs';
 import { until } from '../measure/until.mjs';
-import { logSlope, quartiles } from '../measure/statistics.mjs';
+import { logSlope } from '../measure/statistics.mjs';
 import { answerReplicate } from '../rows/answers.mjs';
 
 class Answers extends BundleTool {
@@ -20,7 +21,7 @@ const forEver = (_index, { signal }) =>
   new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }));
 
 function start(give, k, maxParallel = 10) {
-  return new Orchestrator(new Troupe()).start({
+  return new ReliableOrchestrator({ troupe: new Troupe() }).start({
     tool: new Answers(give),
     request: {},
     toolOptions: { k, maxParallel, stopping: 'fixed' },
@@ -28,29 +29,25 @@ function start(give, k, maxParallel = 10) {
   });
 }
 
-/** Microseconds a replicate costs in bundles of k: the median of several. */
-async function costOf(k, isQuick) {
-  const times = [];
-  const rounds = Math.max(isQuick ? 3 : 5, Math.min(isQuick ? 50 : 200, 2000 / k));
-  for (let round = 0; round < rounds; round++) {
-    const begin = performance.now();
-    const { content } = await start(answerReplicate, k).output;
-    if (content.evidenceBundle.meta.valid !== k) throw new Error('A replicate did not answer.');
-    times.push(((performance.now() - begin) * 1000) / k);
-  }
-  return quartiles(times.slice(Math.floor(times.length / 4))).median;
-}
+const SIZES = [10, 30, 100, 300, 1000, 3000, 10_000];
 
 export async function bundleCosts(isQuick) {
-  const sizes = [10, 30, 100, 300, 1000, 3000, 10_000];
-  for (const k of [10, 10, 100, 1000]) await costOf(k, isQuick);
-  const costs = [];
-  for (const k of sizes) costs.push([k, await costOf(k, isQuick)]);
+  const tool = new Answers(answerReplicate);
+  const orchestrator = new ReliableOrchestrator({ troupe: new Troupe() });
+  const rows = SIZES.map((k) => ({
+    units: k,
+    run: async () => {
+      const toolOptions = { k, stopping: 'fixed' };
+      const { content } = await orchestrator.run({ tool, request: {}, toolOptions });
+      if (content.evidenceBundle.meta.valid !== k) throw new Error('A replicate did not answer.');
+    },
+  }));
+  const costs = (await measureRows(rows, { isQuick })).map(({ units, us }) => [units, us.median]);
   const at = (k) => costs.find(([size]) => size === k)[1];
   const ratio = at(10_000) / at(100);
   return [
     {
-      what: `A replicate, by k (${sizes.join(', ')})`,
+      what: `A replicate, by k (${SIZES.join(', ')})`,
       value: `${costs.map(([, us]) => Math.round(us)).join(', ')} µs`,
     },
     {

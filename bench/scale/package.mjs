@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { lstatSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { lstatSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -34,36 +34,49 @@ export function startUp(isQuick) {
   ];
 }
 
-/** What an installation of the packed package brings. */
+/** What an installation of the packed package brings, and of each peer in an empty folder of its own. */
 export function installSize() {
+  const { dependencies } = JSON.parse(readFileSync(join(bench, 'package.json'), 'utf8'));
+  const troupe = inEmptyFolder((folder) => {
+    const packed = npm(root, 'pack', '--silent', '--pack-destination', folder).trim().split('\n').at(-1);
+    return installed(folder, 'troupe', join(folder, packed));
+  });
+  const peers = IMPORTED.map((name) => {
+    // LangGraph.js wants its core beside it.
+    const core =
+      name === '@langchain/langgraph' ? [`@langchain/core@${dependencies['@langchain/core']}`] : [];
+    const { all, packages } = inEmptyFolder((folder) =>
+      installed(folder, name, `${name}@${dependencies[name]}`, ...core),
+    );
+    return `${name} ${all} MB in ${packages}`;
+  });
+  return [
+    {
+      what: 'Installed: Troupe itself, and with its dependencies',
+      value: `${troupe.itself} MB, ${troupe.all} MB in ${troupe.packages} packages`,
+    },
+    { what: 'Installed: the peers with theirs, in packages', value: peers.join(', ') },
+  ];
+}
+
+function inEmptyFolder(use) {
   const folder = mkdtempSync(join(tmpdir(), 'troupe-size-'));
   try {
-    const packed = execFileSync('npm', ['pack', '--silent', '--pack-destination', folder], {
-      cwd: root,
-      encoding: 'utf8',
-    }).trim();
-    writeFileSync(join(folder, 'package.json'), '{ "private": true }');
-    execFileSync(
-      'npm',
-      ['i', '--silent', '--no-audit', '--no-fund', join(folder, packed.split('\n').at(-1))],
-      {
-        cwd: folder,
-      },
-    );
-    const modules = join(folder, 'node_modules');
-    const packages = readdirSync(modules).flatMap((name) =>
-      name.startsWith('.') ? [] : name.startsWith('@') ? readdirSync(join(modules, name)) : [name],
-    );
-    const mb = (path) => (sizeOf(path) / 1e6).toFixed(1);
-    return [
-      {
-        what: 'Installed: Troupe itself, and with its dependencies',
-        value: `${mb(join(modules, 'troupe'))} MB, ${mb(modules)} MB in ${packages.length} packages`,
-      },
-    ];
+    return use(folder);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+const npm = (cwd, ...args) => execFileSync('npm', args, { cwd, encoding: 'utf8' });
+
+function installed(folder, name, ...specs) {
+  writeFileSync(join(folder, 'package.json'), '{ "private": true }');
+  npm(folder, 'i', '--silent', '--no-audit', '--no-fund', ...specs);
+  const { packages } = JSON.parse(readFileSync(join(folder, 'package-lock.json'), 'utf8'));
+  const modules = join(folder, 'node_modules');
+  const mb = (path) => (sizeOf(path) / 1e6).toFixed(1);
+  return { itself: mb(join(modules, name)), all: mb(modules), packages: Object.keys(packages).length - 1 };
 }
 
 function sizeOf(path) {

@@ -1,0 +1,3 @@
+import type { Group } from './targets.mjs';
+
+export function barChart(group: Group): string;

@@ -1,0 +1,3 @@
+import type { Group } from './targets.mjs';
+
+export function printGroup(group: Group): void;
