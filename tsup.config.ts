@@ -5,6 +5,7 @@ export default defineConfig(({ dts }) => ({
     index: 'src/index.ts',
     machines: 'src/machines/index.ts',
     testing: 'src/testing/index.ts',
+    inspect: 'src/inspect/index.ts',
     cli: 'src/cli/main.ts',
     'verify-child': 'src/cli/verify-child.ts',
   },

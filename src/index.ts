@@ -5,7 +5,13 @@ export type { TroupeOptions } from './troupe-options.js';
 export { Orchestrator, ReliableOrchestrator } from './orchestrator.js';
 export type { NamedArguments, ReliableOptions, ToolArguments, UntypedArguments } from './orchestrator.js';
 export type { BundleProgress, Run, RunSnapshot } from './runtime/run-handle.js';
-export type { Inspector } from './runtime/host.js';
+export type {
+  ActorSubject,
+  InspectedTroupe,
+  Inspector,
+  TroupeInspector,
+  TroupeNews,
+} from './runtime/watch.js';
 export type { BreakerSnapshot } from './runtime/breaker-snapshot.js';
 export { memoryStore, type MemoryStoreOptions } from './runtime/memory-store.js';
 

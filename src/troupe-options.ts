@@ -5,7 +5,7 @@ import { bundleProblem, isBundleTool, schemaAt, type AnyBundleTool } from './cor
 import type { Clock, Logger, Random, Store } from './core/ports.js';
 import { isStandardSchema } from './core/schema.js';
 import { isTool, type AnyTool } from './core/tool.js';
-import type { Inspector } from './runtime/host.js';
+import type { Inspector } from './runtime/watch.js';
 
 export interface TroupeOptions<Tools extends readonly AnyTool[] = readonly AnyTool[]> {
   /** Registered at once; their names and types are then known to `run()`. */
@@ -16,8 +16,8 @@ export interface TroupeOptions<Tools extends readonly AnyTool[] = readonly AnyTo
   clock?: Clock;
   /** Numbers in [0, 1) for jitter and ids. Default: `Math.random`, and ids from the system's random source. */
   random?: Random;
-  /** Sees every transition of every chart. What it throws is contained. */
-  inspect?: Inspector;
+  /** See every transition of every chart, and what `troupe/inspect` shows beside. What they throw is contained. */
+  inspect?: Inspector | readonly Inspector[];
   /** By provider: how many calls at a time. Default: no limit. */
   pools?: Record<string, PoolOptions>;
   reliability?: ReliabilityOptions;
@@ -107,14 +107,8 @@ export function checkOptions(options: TroupeOptions<readonly AnyTool[]>): void {
     throw new InvalidOptionsError(`Option \`tools\` must be a list of tools, got ${String(options.tools)}.`);
   }
   const { inspect } = options as { inspect?: unknown };
-  if (inspect !== undefined && typeof inspect !== 'function') {
-    if (inspect === null || typeof inspect !== 'object') {
-      throw new InvalidOptionsError(
-        `Option \`inspect\` must be a function or an observer, got ${String(inspect)}.`,
-      );
-    }
-    requireMethods('inspect', inspect, ['next']);
-  }
+  if (Array.isArray(inspect)) for (const each of inspect) checkInspector(each);
+  else if (inspect !== undefined) checkInspector(inspect);
   if (options.compiled !== undefined && typeof options.compiled !== 'boolean') {
     throw new InvalidOptionsError(
       `Option \`compiled\` must be true or false, got ${String(options.compiled)}.`,
@@ -123,6 +117,16 @@ export function checkOptions(options: TroupeOptions<readonly AnyTool[]>): void {
   if (options.random !== undefined && typeof options.random !== 'function') {
     throw new InvalidOptionsError('Option `random` must be a function that gives numbers in [0, 1).');
   }
+}
+
+function checkInspector(inspect: unknown): void {
+  if (typeof inspect === 'function') return;
+  if (inspect === null || typeof inspect !== 'object') {
+    throw new InvalidOptionsError(
+      `Option \`inspect\` must be a function, an observer, or a list of them, got ${String(inspect)}.`,
+    );
+  }
+  requireMethods('inspect', inspect, ['next']);
 }
 
 function requireMethods(name: string, value: unknown, methods: readonly string[]): void {

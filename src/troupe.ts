@@ -1,16 +1,18 @@
 import { InvalidOptionsError, ToolRegistrationError, TroupeClosedError } from './core/errors.js';
-import type { BreakerState, TroupeEvent } from './core/events.js';
+import type { BreakerState, TroupeEvent, TroupeEventBody } from './core/events.js';
 import { parsePools, parseReliability, type ReliabilityOptions } from './core/reliability.js';
 import { providerOf, type AnyTool } from './core/tool.js';
 import { parseSnapshot, type BreakerSnapshot } from './runtime/breaker-snapshot.js';
 import { systemClock } from './runtime/clock.js';
-import { consoleLogger, containInspector, containLogger, unitInterval } from './runtime/containment.js';
+import { consoleLogger, containLogger, unitInterval } from './runtime/containment.js';
 import { Host } from './runtime/host.js';
 import { idMaker } from './runtime/ids.js';
 import { memoryStore } from './runtime/memory-store.js';
 import { Providers } from './runtime/providers.js';
 import { Timers } from './runtime/timers.js';
 import { TroupeEvents } from './runtime/troupe-events.js';
+import { Watch, type Inspector } from './runtime/watch.js';
+import { environmentInspector } from './environment-inspector.js';
 import { checkOptions, checkTool, sharedPart, type TroupeOptions } from './troupe-options.js';
 
 /** A tool as `listTools` describes it. */
@@ -34,6 +36,13 @@ export interface BreakerControl {
   isolate(): { release(): void };
   /** Closes it, forgets its counts, cancels its timers and ends a cooldown. An isolation stays. */
   reset(): void;
+}
+
+/** Those given, and the viewer that `npx troupe inspect` names in the environment. */
+function inspectorsOf(given: TroupeOptions['inspect']): Inspector[] {
+  const inspectors = given === undefined ? [] : Array.isArray(given) ? given : [given];
+  const ofEnvironment = environmentInspector();
+  return ofEnvironment ? [...inspectors, ofEnvironment] : inspectors;
 }
 
 const hosts = new WeakMap<Troupe<any>, Host>();
@@ -66,16 +75,19 @@ export class Troupe<const Tools extends readonly AnyTool[] = readonly AnyTool[]>
     const pools = parsePools(options.pools);
     const timers = new Timers(clock, true);
     this.backgroundTimers = new Timers(clock, false);
-    this.troupeEvents = new TroupeEvents(() => clock.now());
     if (options.reliability) this.shared = sharedPart(reliability);
-    const inspect = options.inspect && containInspector(options.inspect, logger);
-    const host = new Host({
+    const inspectors = inspectorsOf(options.inspect);
+    const inspected = { now: () => clock.now(), providers: () => host.providers.statuses() };
+    const watch = inspectors.length === 0 ? undefined : new Watch(inspectors, inspected, logger);
+    const noted = watch?.hears ? (body: TroupeEventBody) => watch.tell({ type: 'event', body }) : undefined;
+    this.troupeEvents = new TroupeEvents(() => clock.now(), noted);
+    const host: Host = new Host({
       clock,
       random: random ? () => unitInterval(random()) : Math.random,
       newId: idMaker(random),
       store: options.store ?? memoryStore(),
       logger,
-      inspect,
+      watch,
       timers,
       backgroundTimers: this.backgroundTimers,
       troupeEvents: this.troupeEvents,
@@ -87,7 +99,7 @@ export class Troupe<const Tools extends readonly AnyTool[] = readonly AnyTool[]>
         new Providers(reliability, pools, {
           now: () => clock.now(),
           timers: this.backgroundTimers,
-          inspect,
+          watch,
           changed: (change) => {
             const runId = of.cause === undefined ? {} : { runId: of.cause.root.id };
             this.troupeEvents.emit({ type: 'breaker_changed', ...change, ...runId });
@@ -220,6 +232,7 @@ export class Troupe<const Tools extends readonly AnyTool[] = readonly AnyTool[]>
     await host.starter.whenIdle();
     host.providers.dispose();
     this.troupeEvents.end();
+    host.watch?.tell({ type: 'closed' });
     await host.store.close?.();
   }
 }

@@ -76,6 +76,8 @@ export interface RunConfig {
   readonly maxParallel: number;
   readonly timeoutMs: number | undefined;
   readonly budget: Budget | undefined;
+  /** Other runs may use the budget too. */
+  readonly isBudgetShared: boolean;
   readonly streaming: boolean;
   readonly idempotencyKey: string | undefined;
   readonly traceId: string | undefined;
@@ -94,6 +96,7 @@ const DEFAULT_RUN: RunConfig = {
   maxParallel: 10,
   timeoutMs: undefined,
   budget: undefined,
+  isBudgetShared: false,
   streaming: false,
   idempotencyKey: undefined,
   traceId: undefined,
@@ -118,6 +121,7 @@ export function parseRunOptions(options: OrchestrationOptions | undefined): RunC
     maxParallel: given.maxParallel ?? DEFAULT_RUN.maxParallel,
     timeoutMs: limits.length === 0 ? undefined : Math.min(...limits),
     budget,
+    isBudgetShared: given.budget instanceof Budget,
     streaming: given.streaming ?? DEFAULT_RUN.streaming,
     idempotencyKey: given.idempotencyKey,
     traceId: given.traceId,

@@ -11,6 +11,7 @@ import type { Call } from './call.js';
 import type { Hosted } from './effects.js';
 import type { Execution, ExecutionSpec } from './execution.js';
 import type { Timer } from './timers.js';
+import type { Subject } from './watch.js';
 
 /** What a tool answered. */
 export interface Answer {
@@ -72,6 +73,7 @@ export abstract class AttemptRecord implements Hosted {
   /** Which part of the run it is, for its events; undefined: the whole. */
   abstract get place(): { readonly step?: number; readonly replicate?: string } | undefined;
 
+  abstract get subject(): Subject;
   abstract send(event: AttemptSignal): void;
   abstract crashed(error: unknown): void;
   /** Makes one call of the tool. */

@@ -1,4 +1,4 @@
-import { createActor, type Actor, type InspectionEvent, type Observer } from 'xstate';
+import { createActor, type Actor } from 'xstate';
 import { SampleWindow, tripReason } from '../core/breaker-window.js';
 import type { BreakerConfig } from '../core/reliability.js';
 import type { BreakerChange, BreakerState } from '../core/events.js';
@@ -6,6 +6,7 @@ import { breakerMachine, type BreakerEvent } from '../machines/breaker.js';
 import type { BreakerSnapshot } from './breaker-snapshot.js';
 import { settled } from '../core/callbacks.js';
 import type { Timer, Timers } from './timers.js';
+import { inspectedBy, type ProviderStatus, type Subject, type Watch } from './watch.js';
 
 /** Leave to make one call. Settled exactly once; the second time nothing happens. */
 export interface Permit {
@@ -24,7 +25,7 @@ export type PermitAnswer =
 export interface BreakerPorts {
   readonly now: () => number;
   readonly timers: Timers;
-  readonly inspect: Observer<InspectionEvent> | ((event: InspectionEvent) => void) | undefined;
+  readonly watch: Watch | undefined;
   readonly changed: (change: BreakerChange) => void;
   readonly warn: (message: string, error: unknown) => void;
 }
@@ -64,7 +65,7 @@ export class Breaker {
     this.actor = createActor(machine, {
       id: `breaker:${provider}`,
       input: { provider, halfOpen: config.halfOpen },
-      ...(ports.inspect ? { inspect: ports.inspect } : {}),
+      ...inspectedBy(ports.watch?.observerOf(subjectOf(provider))),
     });
     this.actor.subscribe({ error: (error) => ports.warn(`The breaker of "${provider}" failed.`, error) });
     this.actor.start();
@@ -144,6 +145,12 @@ export class Breaker {
   get isIdle(): boolean {
     const isNew = this.state === 'closed' && this.open.size === 0 && this.listeners.size === 0;
     return isNew && this.window.counts(this.ports.now()).failures === 0 && !this.isHandled;
+  }
+
+  /** Without its samples. */
+  get status(): Pick<ProviderStatus, 'breaker' | 'openUntil' | 'window'> {
+    const window = this.window.counts(this.ports.now());
+    return { breaker: this.state, openUntil: this.context.openUntil, window };
   }
 
   snapshot(): BreakerSnapshot {
@@ -340,4 +347,9 @@ export class Breaker {
     this.listeners.clear();
     for (const fn of waiting) fn();
   }
+}
+
+function subjectOf(provider: string): Subject {
+  const id = `breaker:${provider}`;
+  return { kind: 'breaker', name: `breaker ${provider}`, runId: undefined, id, partOf: undefined };
 }

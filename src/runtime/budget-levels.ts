@@ -1,8 +1,9 @@
-import { createActor, type Actor, type InspectionEvent, type Observer } from 'xstate';
+import { createActor, type Actor } from 'xstate';
 import { Budget, type BudgetLevel } from '../core/budget.js';
 import type { RunEventBody } from '../core/events.js';
 import { budgetMachine } from '../machines/budget.js';
 import type { AttemptRecord } from './attempt-record.js';
+import { inspectedBy, type Subject, type Watch } from './watch.js';
 
 interface Watched {
   level: BudgetLevel;
@@ -16,6 +17,8 @@ interface Watched {
  */
 export class BudgetLevels {
   private readonly watched = new WeakMap<Budget, Watched>();
+  /** Budgets that runs share, of those that have an actor. */
+  private shared = 0;
   /** Said by the chart, told to the run once the transition is over. */
   private warning: RunEventBody | undefined;
   private readonly machine = budgetMachine.provide({
@@ -29,7 +32,7 @@ export class BudgetLevels {
   });
 
   constructor(
-    private readonly inspect: Observer<InspectionEvent> | ((event: InspectionEvent) => void) | undefined,
+    private readonly watch: Watch | undefined,
     private readonly warn: (message: string, error: unknown) => void,
   ) {}
 
@@ -46,8 +49,8 @@ export class BudgetLevels {
     // Whoever asks what is left begins the new period; calls may have filled it since.
     const from = budget.renewals === watched.renewals ? watched.level : 'within';
     watched.renewals = budget.renewals;
-    if (watched.actor === undefined && this.inspect === undefined && level === watched.level) return;
-    watched.actor ??= this.start(budget);
+    if (watched.actor === undefined && !this.isSeen(x) && level === watched.level) return;
+    watched.actor ??= this.start(x, budget);
     const { actor } = watched;
     const figures = { spent: budget.spent, reserved: budget.reserved };
     actor.send({ type: what, ...figures });
@@ -63,6 +66,22 @@ export class BudgetLevels {
     if (warning) x.emit(warning);
   }
 
+  private isSeen(x: AttemptRecord): boolean {
+    return this.watch !== undefined && !this.watch.ignores(x.root.id);
+  }
+
+  private subjectOf(x: AttemptRecord, budget: Budget): Subject {
+    const { root } = x;
+    const { config } = root.spec;
+    if (budget === config.budget && config.isBudgetShared) {
+      const id = `budget:${++this.shared}`;
+      return { kind: 'budget', name: `budget ${this.shared}`, runId: undefined, id, partOf: undefined };
+    }
+    const part = budget === config.budget ? root : x;
+    const id = `${part.id}#budget`;
+    return { kind: 'budget', name: 'budget', runId: root.id, id, partOf: part.id };
+  }
+
   private watchedOf(budget: Budget): Watched {
     let watched = this.watched.get(budget);
     if (!watched) {
@@ -72,11 +91,12 @@ export class BudgetLevels {
     return watched;
   }
 
-  private start(budget: Budget): Actor<typeof budgetMachine> {
+  private start(x: AttemptRecord, budget: Budget): Actor<typeof budgetMachine> {
+    const { watch } = this;
     const actor = createActor(this.machine, {
       id: 'budget',
       input: { limits: budget.limits },
-      ...(this.inspect ? { inspect: this.inspect } : {}),
+      ...inspectedBy(watch?.observerOf(this.subjectOf(x, budget))),
     });
     actor.subscribe({ error: (error) => this.warn('A budget chart failed.', error) });
     return actor.start();

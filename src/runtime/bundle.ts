@@ -23,6 +23,7 @@ import type { Host } from './host.js';
 import { ReplicateRun } from './replicate.js';
 import type { BundleProgress } from './run-handle.js';
 import type { Timer } from './timers.js';
+import type { Subject } from './watch.js';
 
 /** Replicates that live at a time, waiting for their turn included, unless `maxParallel` is more. */
 const WINDOW = 50;
@@ -117,6 +118,11 @@ export class Bundle implements Hosted {
     const valid = countValid(this.replicates);
     const { issued, ended: settled, rounds } = context;
     return { state: String(value), k: this.config.k, issued, settled, valid, rounds };
+  }
+
+  get subject(): Subject {
+    const { id, owner } = this;
+    return { kind: 'bundle', name: 'bundle', runId: owner.root.id, id, partOf: owner.id };
   }
 
   get scope(): AsyncResource {

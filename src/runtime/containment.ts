@@ -1,20 +1,4 @@
 import type { Logger } from '../core/ports.js';
-import type { Inspector } from './host.js';
-
-/** XState lets an inspector's exception into `send()`: never here. */
-export function containInspector(inspect: Inspector, logger: Logger): Inspector {
-  const observe = typeof inspect === 'function' ? inspect : (inspect.next?.bind(inspect) ?? (() => {}));
-  let hasFailed = false;
-  return (event) => {
-    try {
-      observe(event);
-    } catch (error) {
-      if (!hasFailed)
-        logger.warn('The inspector threw; its errors are ignored from now on.', { error: String(error) });
-      hasFailed = true;
-    }
-  };
-}
 
 /** A logger that throws must not harm what it is told of. */
 export function containLogger(logger: Logger): Logger {

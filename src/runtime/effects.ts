@@ -1,4 +1,5 @@
 import type { AsyncResource } from 'node:async_hooks';
+import type { Subject } from './watch.js';
 
 /** Something with an actor of ours, whose effects are carried out for it. */
 export interface Hosted {
@@ -6,6 +7,8 @@ export interface Hosted {
   readonly isEnded: boolean;
   /** The caller's async context: its effects run in it. */
   readonly scope: AsyncResource;
+  /** What its actor is, for those who inspect. */
+  readonly subject: Subject;
   /** A fault of ours, while it was worked on. */
   crashed(error: unknown): void;
 }

@@ -15,6 +15,7 @@ import type { Host } from './host.js';
 import type { Participant } from './participant.js';
 import type { StartRequest } from './starter.js';
 import type { StepSlot } from './steps.js';
+import type { Subject } from './watch.js';
 
 /** What a run works on; the same for each step of a plan, but for the request and the tools. */
 export interface ExecutionSpec extends Omit<
@@ -95,6 +96,12 @@ export class Execution extends AttemptRecord {
   get place(): { readonly step: number } | undefined {
     const { parent } = this.spec;
     return parent && { step: parent.step };
+  }
+
+  get subject(): Subject {
+    const { id, owner } = this;
+    const name = owner ? `step ${owner.steps[this.spec.parent!.step]!.name}` : 'run';
+    return { kind: 'run', name, runId: this.root.id, id, partOf: owner?.id };
   }
 
   send(event: RunChartEvent): void {

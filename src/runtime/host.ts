@@ -1,11 +1,4 @@
-import {
-  createActor,
-  type Actor,
-  type AnyStateMachine,
-  type InputFrom,
-  type InspectionEvent,
-  type Observer,
-} from 'xstate';
+import { createActor, type Actor, type AnyStateMachine, type InputFrom } from 'xstate';
 import { describeError, OrchestratorError } from '../core/errors.js';
 import type { RunStatus } from '../core/output.js';
 import type { Clock, Logger, Random, Store } from '../core/ports.js';
@@ -31,8 +24,7 @@ import { Steps } from './steps.js';
 import type { Timers } from './timers.js';
 import { Tools } from './tools.js';
 import type { TroupeEvents } from './troupe-events.js';
-
-export type Inspector = Observer<InspectionEvent> | ((event: InspectionEvent) => void);
+import type { Watch } from './watch.js';
 
 export interface HostOptions {
   readonly clock: Clock;
@@ -40,7 +32,8 @@ export interface HostOptions {
   readonly newId: () => string;
   readonly store: Store;
   readonly logger: Logger;
-  readonly inspect: Inspector | undefined;
+  /** Undefined: nobody inspects. */
+  readonly watch: Watch | undefined;
   readonly timers: Timers;
   readonly backgroundTimers: Timers;
   readonly troupeEvents: TroupeEvents;
@@ -68,6 +61,7 @@ export class Host {
   readonly backgroundTimers: Timers;
   readonly troupeEvents: TroupeEvents;
   readonly maxOutputBytes: number;
+  readonly watch: Watch | undefined;
   /** Shared references are copied, so a small object can stand for a huge request. */
   readonly maxRequestBytes = 16 * 1024 * 1024;
   /** Side records of the actors that live, by id. */
@@ -92,7 +86,7 @@ export class Host {
     readonly replicate: ReturnType<typeof provideReplicate>;
   };
 
-  constructor(private readonly options: HostOptions) {
+  constructor(options: HostOptions) {
     this.clock = options.clock;
     this.random = options.random;
     this.newId = options.newId;
@@ -102,9 +96,10 @@ export class Host {
     this.backgroundTimers = options.backgroundTimers;
     this.troupeEvents = options.troupeEvents;
     this.maxOutputBytes = options.maxOutputBytes;
+    this.watch = options.watch;
     this.tools = new Tools(this, options.registry);
     this.providers = options.providers(this);
-    this.budgetLevels = new BudgetLevels(options.inspect, (message, error) =>
+    this.budgetLevels = new BudgetLevels(options.watch, (message, error) =>
       this.internalFault(message, error),
     );
     this.slices = new Slices(
@@ -148,12 +143,13 @@ export class Host {
   actorOf<Machine extends AnyStateMachine>(
     x: Hosted,
     machine: Machine,
-    id: string,
+    id: 'run' | 'bundle' | 'replicate',
     input: InputFrom<Machine>,
   ): Actor<Machine> {
     this.hosted.set(x.id, x);
-    const { inspect } = this.options;
-    const options = { id, input, ...(inspect ? { inspect } : {}) };
+    const { watch } = this;
+    const inspect = watch?.observerOf(x.subject);
+    const options = inspect ? { id, input, inspect } : { id, input };
     const actor = createActor(machine as AnyStateMachine, options) as unknown as Actor<Machine>;
     actor.subscribe({ error: (error) => x.crashed(error) });
     return actor;

@@ -8,6 +8,7 @@ import { deepFreeze, toJson } from '../core/json.js';
 import { EventLog, stamped } from './event-log.js';
 import type { RunSnapshot } from './run-handle.js';
 import type { Timer } from './timers.js';
+import type { Watch } from './watch.js';
 
 export interface ParticipantOptions {
   readonly runId: string;
@@ -17,6 +18,8 @@ export interface ParticipantOptions {
   readonly startedAt: number;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Undefined: nobody wants to hear what is said. */
+  readonly watch: Watch | undefined;
 }
 
 /**
@@ -60,6 +63,7 @@ export class Participant {
   private readonly observer: ParticipantOptions['observer'];
   private readonly clock: Clock;
   private readonly logger: Logger;
+  private readonly watch: Watch | undefined;
 
   constructor(options: ParticipantOptions) {
     this.runId = options.runId;
@@ -70,6 +74,7 @@ export class Participant {
     this.observer = options.observer;
     this.clock = options.clock;
     this.logger = options.logger;
+    this.watch = options.watch;
     this.output = new Promise((resolve, reject) => {
       this.resolve = resolve;
       this.reject = reject;
@@ -107,13 +112,17 @@ export class Participant {
   private publish(body: RunEventBody): void {
     const seq = ++this.seq;
     const at = Math.round(this.clock.now());
-    const { observer } = this;
+    const { observer, watch, runId, traceId } = this;
     const { redact } = this.config;
-    if (!observer && !redact) return this.log.note(body, seq, at);
-    const { runId, traceId } = this;
+    if (!observer && !redact) {
+      this.log.note(body, seq, at);
+      watch?.tell({ type: 'said', runId, traceId, seq, body });
+      return;
+    }
     const told = stamped(body, { runId, traceId, seq, at });
     const event = redact ? deepFreeze(this.redacted(told, redact)) : told;
     this.log.push(event);
+    watch?.tell({ type: 'said', runId, traceId, seq, body: event });
     if (observer) this.observe(event, observer);
   }
 
@@ -130,6 +139,10 @@ export class Participant {
     this.isEnded = true;
     this.stopListening?.();
     this.log.end();
+    const { runId, watch } = this;
+    const { output, error } = settle as { output?: OrchestrationOutput; error?: unknown };
+    const isRedacted = this.config.redact !== undefined;
+    watch?.tell({ type: 'ended', runId, isRedacted, output, error });
     if ('output' in settle) this.resolve(settle.output);
     else this.reject(settle.error);
   }

@@ -4,6 +4,7 @@ import type { BreakerState } from '../core/events.js';
 import { RetryBudget } from '../core/retry-budget.js';
 import { Breaker, type BreakerPorts } from './breaker.js';
 import { Pool } from './pools.js';
+import type { ProviderStatus } from './watch.js';
 
 /** What all calls to one provider share, whichever orchestrator makes them. */
 export interface Provider {
@@ -100,6 +101,17 @@ export class Providers {
     if (until <= provider.cooldownUntil) return false;
     provider.cooldownUntil = until;
     return true;
+  }
+
+  /** For those who inspect. */
+  statuses(): ProviderStatus[] {
+    return [...this.known.values()].map(({ key, breaker, pool, retryBudget, cooldownUntil }) => ({
+      provider: key,
+      ...breaker.status,
+      pool: pool ? { size: pool.size, active: pool.active, waiting: pool.waiting } : null,
+      retryTokens: retryBudget?.tokens ?? null,
+      cooldownUntil,
+    }));
   }
 
   dispose(): void {

@@ -16,6 +16,7 @@ import type { Call } from './call.js';
 import type { Execution } from './execution.js';
 import type { Host } from './host.js';
 import { budgetBehind, replicateError } from './outcome.js';
+import type { Subject } from './watch.js';
 
 /** Its quality lists no more. */
 const MAX_WARNINGS = 100;
@@ -97,6 +98,11 @@ export class ReplicateRun extends AttemptRecord {
     const timesOutAt = limitMs === Infinity ? null : now + limitMs;
     const { deadlineAt } = this.owner.context;
     this.send({ type: 'turn.granted', timesOutAt, deadlineAt });
+  }
+
+  get subject(): Subject {
+    const { id, name, root, bundle } = this;
+    return { kind: 'replicate', name: `replicate ${name}`, runId: root.id, id, partOf: bundle.id };
   }
 
   send(event: ReplicateChartEvent): void {

@@ -20,6 +20,7 @@ import { StartedRun, type Run } from './run-handle.js';
 import { snapshotOf } from './run-snapshot.js';
 import { onAbort } from './signals.js';
 import { Slices } from './slices.js';
+import type { AskedRun } from './watch.js';
 
 /** A run's arguments, checked. */
 export interface StartRequest {
@@ -83,6 +84,7 @@ export class Starter {
     }
     const participant = this.participant(given);
     this.active.add(participant);
+    if (host.watch?.hears) host.watch.tell({ type: 'run', run: askedRun(participant, given) });
     if (!given.isNested) this.outermost += 1;
     participant.isNested = given.isNested;
     const state: RunState = { execution: undefined, toolName: given.tools?.[0]?.tool ?? null };
@@ -175,6 +177,7 @@ export class Starter {
       startedAt: host.now(),
       clock: host.clock,
       logger: host.logger,
+      watch: host.watch?.hears ? host.watch : undefined,
     });
   }
 
@@ -237,6 +240,8 @@ export class Starter {
       return;
     }
     this.attach(participant, state, x, given.outer);
+    const { runId } = participant;
+    if (this.host.watch?.hears) this.host.watch.tell({ type: 'joined', runId, executionId: x.id });
     participant.emit({ type: 'run_started', toolName: null, strategy: null, plan: [], coalesced: true });
     const deadlines = [...x.participants].map((each) => each.deadlineAt);
     const at = deadlines.includes(null) ? null : Math.max(...(deadlines as number[]));
@@ -337,6 +342,23 @@ interface RunState {
   execution: Execution | undefined;
   /** The tool asked for, if one was. */
   readonly toolName: string | null;
+}
+
+function askedRun({ runId, traceId, config }: Participant, given: StartRequest): AskedRun {
+  const { timeoutMs = null, budget, idempotencyKey = null, redact } = config;
+  const isRedacted = redact !== undefined;
+  return {
+    runId,
+    traceId,
+    tool: given.tools?.[0]?.tool ?? null,
+    request: isRedacted ? null : given.request,
+    toolOptions: isRedacted ? null : (given.toolOptions ?? null),
+    timeoutMs,
+    budget: budget?.limits ?? null,
+    idempotencyKey,
+    outerRunId: given.outer?.root.id ?? null,
+    isRedacted,
+  };
 }
 
 /** A stream that has begun ends with a terminal event, whatever becomes of the run. */

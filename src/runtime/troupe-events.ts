@@ -9,10 +9,14 @@ export class TroupeEvents implements AsyncIterable<TroupeEvent> {
   private seq = 0;
   private isEnded = false;
 
-  constructor(private readonly now: () => number) {}
+  constructor(
+    private readonly now: () => number,
+    private readonly noted: ((body: TroupeEventBody) => void) | undefined,
+  ) {}
 
   emit(body: TroupeEventBody): void {
     this.seq += 1;
+    this.noted?.(body);
     if (this.readers.size === 0) return;
     const event = { ...body, seq: this.seq, at: Math.round(this.now()) } as TroupeEvent;
     for (const reader of this.readers) {

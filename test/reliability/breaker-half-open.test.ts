@@ -241,7 +241,7 @@ describe('permits', () => {
     const breaker = new Breaker('p', breakerConfig(config), {
       now: () => clock.now(),
       timers: new Timers(clock, false),
-      inspect: undefined,
+      watch: undefined,
       changed: () => {},
       warn: () => {},
     });

@@ -85,7 +85,7 @@ class Pair {
     this.breaker = new Breaker('p', config, {
       now: () => this.clock.now(),
       timers: this.timers,
-      inspect: undefined,
+      watch: undefined,
       changed: ({ to }) => this.changes.push(to),
       warn: (message, error) => {
         throw new Error(message, { cause: error });
