@@ -1,20 +1,37 @@
-import { defineConfig } from 'tsup';
+import { cpSync } from 'node:fs';
+import { defineConfig, type Options } from 'tsup';
 
-export default defineConfig(({ dts }) => ({
-  entry: {
-    index: 'src/index.ts',
-    machines: 'src/machines/index.ts',
-    testing: 'src/testing/index.ts',
-    inspect: 'src/inspect/index.ts',
-    cli: 'src/cli/main.ts',
-    'verify-child': 'src/cli/verify-child.ts',
+export default defineConfig(({ dts }): Options[] => [
+  {
+    entry: {
+      index: 'src/index.ts',
+      machines: 'src/machines/index.ts',
+      testing: 'src/testing/index.ts',
+      inspect: 'src/inspect/index.ts',
+      cli: 'src/cli/main.ts',
+      'verify-child': 'src/cli/verify-child.ts',
+    },
+    format: 'esm',
+    target: 'node20',
+    dts: true,
+    splitting: true,
+    // A build without types (for `npm start`) must not take away the types of the build before.
+    clean: dts === false ? false : ['!viewer-page.js'],
+    // `node:test` has no other name.
+    removeNodeProtocol: false,
+    onSuccess: async () => cpSync('docs/machines/drawings', 'dist/charts', { recursive: true }),
   },
-  format: 'esm',
-  target: 'node20',
-  dts: true,
-  splitting: true,
-  // A build without types (for `npm start`) must not take away the types of the build before.
-  clean: dts !== false,
-  // `node:test` has no other name.
-  removeNodeProtocol: false,
-}));
+  {
+    // The viewer's page: one script for browsers, with all it needs.
+    entry: { 'viewer-page': 'src/inspect/page/main.tsx' },
+    format: 'esm',
+    platform: 'browser',
+    target: 'es2022',
+    minify: true,
+    noExternal: [/./],
+    dts: false,
+    splitting: false,
+    clean: false,
+    tsconfig: 'src/inspect/page/tsconfig.json',
+  },
+]);

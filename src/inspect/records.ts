@@ -1,9 +1,9 @@
-import type { RunEvent, TroupeEventBody } from '../core/events.js';
+import type { RunEventBody, TroupeEventBody } from '../core/events.js';
 import type { ErrorJson } from '../core/errors.js';
 import type { JsonObject, JsonValue } from '../core/json.js';
 import type { OrchestrationOutput } from '../core/output.js';
 import type { AskedRun, ProviderStatus, Subject } from '../runtime/watch.js';
-import type { ChartJson } from './chart-json.js';
+import type { ChartJson } from './charts/chart-json.js';
 
 /** The format of recordings and of what a viewer is sent; it rises when an older reader could not follow. */
 export const FORMAT = 1;
@@ -26,13 +26,16 @@ export type RecordBody =
   | StateRecord
   | ({ readonly kind: 'run'; readonly run: string } & Omit<AskedRun, 'runId'>)
   | { readonly kind: 'joined'; readonly run: string; readonly execution: string }
-  | { readonly kind: 'said'; readonly run: string; readonly event: Omit<RunEvent, 'runId'> }
+  | { readonly kind: 'said'; readonly run: string; readonly event: SaidEvent }
   | EndedRecord
   | { readonly kind: 'news'; readonly event: TroupeEventBody }
   | { readonly kind: 'providers'; readonly troupe: number; readonly providers: readonly ProviderStatus[] }
   | { readonly kind: 'closed'; readonly troupe: number }
   /** So many runs have ended of which nothing was written down: writing would have taken too much of the time. */
   | { readonly kind: 'lost'; readonly runs: number };
+
+/** An event of a run's stream. */
+export type SaidEvent = RunEventBody & { readonly seq: number; readonly traceId: string };
 
 /** The first of a recording. */
 export interface HeadRecord {

@@ -1,7 +1,7 @@
 import path from 'node:path';
 import type { AnyActorRef, AnyStateNode, AnyTransitionDefinition, InspectionEvent } from 'xstate';
 import type { ActorSubject, InspectedTroupe, TroupeInspector, TroupeNews } from '../runtime/watch.js';
-import { chartJson } from './chart-json.js';
+import { chartJson } from './charts/chart-json.js';
 import { FORMAT } from './records.js';
 import { payloadText, type Redact } from './redaction.js';
 import { TimeShare } from './time-share.js';

@@ -1,5 +1,5 @@
 import { createMachine, type AnyStateMachine } from 'xstate';
-import type { JsonObject, JsonValue } from '../core/json.js';
+import type { JsonObject, JsonValue } from '../../core/json.js';
 
 /** A chart as XState's own config, in JSON: what Stately Studio reads. Functions are left out. */
 export type ChartJson = JsonObject & { readonly id: string };
