@@ -1,11 +1,13 @@
 /**
- * Writes docs/machines/*.md from the charts, the run's diagram into the README, and the number of failure paths into
+ * Writes docs/machines/*.md and their drawings from the charts, the run's diagram into the README, and the number of failure paths into
  * docs/testing.md. With `--check` it only says
  * whether they are up to date.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { breakerMachine, budgetMachine, bundleMachine, replicateMachine, runMachine } from 'troupe/machines';
+import { chartDocument } from 'troupe/inspect';
+import { page, statesOf, transitionsOf } from './machine-page.mjs';
 import { coverage, failurePaths } from 'troupe/testing';
 import { format, resolveConfig } from 'prettier';
 
@@ -14,9 +16,12 @@ const isCheck = process.argv.includes('--check');
 const prettierOptions = { ...(await resolveConfig(path.join(root, 'README.md'))), parser: 'markdown' };
 let stale = 0;
 
+// The package's own drawings are what is made here: without them, charts are drawn anew.
+rmSync(path.join(root, 'dist/charts'), { recursive: true, force: true });
 const MACHINES = [runMachine, bundleMachine, replicateMachine, breakerMachine, budgetMachine];
 for (const machine of MACHINES) {
   await put(`docs/machines/${machine.id}.md`, () => page(machine));
+  await putAsIs(`docs/machines/drawings/${machine.id}.svg`, await chartDocument(machine, 'svg'));
 }
 await put('README.md', (before) =>
   before.replace(
@@ -30,15 +35,19 @@ await put('docs/testing.md', (before) =>
     (_, open, close) => `${open}\n${pathCounts(MACHINES)}\n\n${close}`,
   ),
 );
+cpSync(path.join(root, 'docs/machines/drawings'), path.join(root, 'dist/charts'), { recursive: true });
 if (isCheck && stale > 0) {
   console.error('Run `npm run docs` and commit the result.');
   process.exit(1);
 }
 
 async function put(file, make) {
+  await putAsIs(file, await format(await make(readOr(path.join(root, file))), prettierOptions));
+}
+
+async function putAsIs(file, after) {
   const target = path.join(root, file);
   const before = readOr(target);
-  const after = await format(make(before), prettierOptions);
   if (after === before) return;
   stale += 1;
   console.log(`${file} ${isCheck ? 'is stale' : 'written'}`);
@@ -74,97 +83,6 @@ function pathCounts(machines) {
     '| chart | `states` | `transitions` | `steps` | of them unreachable | with the good ones | states walked | transitions walked |',
     '| --- | --: | --: | --: | --: | --: | --: | --: |',
     ...rows,
-  ].join('\n');
-}
-
-function page(machine) {
-  const nodes = statesOf(machine.root);
-  return [
-    `# The \`${machine.id}\` chart`,
-    '',
-    '<!-- Generated from the chart by scripts/machine-pages.mjs. Do not edit. -->',
-    '',
-    machine.root.description ?? '',
-    '',
-    '```mermaid',
-    diagram(machine),
-    '```',
-    '',
-    '| state | what it is for | goes on with |',
-    '| --- | --- | --- |',
-    ...nodes.map(
-      (node) =>
-        `| \`${nameOf(node)}\` | ${node.description ?? ''} | ${[...new Set(events(node))].join(', ')} |`,
-    ),
-    '',
-  ].join('\n');
-}
-
-function statesOf(node) {
-  return Object.values(node.states).flatMap((state) => [state, ...statesOf(state)]);
-}
-
-function nameOf(node) {
-  return node.path.join('.');
-}
-
-function idOf(node) {
-  return node.path.join('_').replaceAll('-', '');
-}
-
-function transitionsOf(node) {
-  return [...node.transitions.values()].flat().concat(node.always ?? []);
-}
-
-function events(node) {
-  return transitionsOf(node).map(({ eventType }) => (eventType === '' ? '_at once_' : `\`${eventType}\``));
-}
-
-function label({ eventType, guard }) {
-  const name = eventType === '' ? '' : eventType;
-  const condition = guard ? `[${typeof guard === 'string' ? guard : guard.type}]` : '';
-  return `${name} ${condition}`.trim();
-}
-
-function edges(node) {
-  return transitionsOf(node).flatMap((transition) =>
-    (transition.target ?? []).map(
-      (target) => `${idOf(node)} --> ${idOf(target)}: ${label(transition) || 'at once'}`,
-    ),
-  );
-}
-
-function declare(node, indent) {
-  const children = Object.values(node.states);
-  if (children.length === 0) return [`${indent}state "${node.key}" as ${idOf(node)}`];
-  const separator = node.type === 'parallel' ? [`${indent}  --`] : [];
-  return [
-    `${indent}state "${node.key}" as ${idOf(node)} {`,
-    ...(node.type === 'compound' ? [`${indent}  [*] --> ${idOf(node.initial.target[0])}`] : []),
-    ...children.flatMap((child, index) => [
-      ...(index > 0 ? separator : []),
-      ...declare(child, `${indent}  `),
-    ]),
-    `${indent}}`,
-  ];
-}
-
-function diagram(machine) {
-  const { root: node } = machine;
-  const ofRoot = transitionsOf(node).flatMap((transition) =>
-    (transition.target ?? []).map(
-      (target) => `  note right of ${idOf(target)}: from anywhere, ${label(transition)}`,
-    ),
-  );
-  return [
-    'stateDiagram-v2',
-    ...(node.type === 'compound' ? [`  [*] --> ${idOf(node.initial.target[0])}`] : []),
-    ...Object.values(node.states).flatMap((state) => declare(state, '  ')),
-    ...statesOf(node).flatMap((state) => edges(state).map((edge) => `  ${edge}`)),
-    ...statesOf(node)
-      .filter((state) => state.type === 'final')
-      .map((state) => `  ${idOf(state)} --> [*]`),
-    ...ofRoot,
   ].join('\n');
 }
 

@@ -10,6 +10,18 @@ interface Entry {
 }
 
 const COMMANDS: Readonly<Record<string, Entry>> = {
+  inspect: {
+    summary: 'a page on this machine that shows every run live, and an app shown in it',
+    load: () => import('./inspect.js'),
+  },
+  replay: {
+    summary: 'a recording on that page, with time in your hand; --check takes it through the charts again',
+    load: () => import('./replay.js'),
+  },
+  machines: {
+    summary: 'the charts as diagrams, as JSON for Stately Studio, as code, as drawings',
+    load: () => import('./machines.js'),
+  },
   verify: {
     summary: 'drives a tool through all that its surroundings can do to it, and says what to fix',
     load: () => import('./verify.js'),

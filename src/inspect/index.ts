@@ -1,5 +1,7 @@
 /** The door `troupe/inspect`. */
 export { recorder, type Recorder, type RecorderOptions } from './recorder.js';
+export { checkRecording, type Difference, type RecordingCheck } from './check.js';
 export { startViewer, type Viewer, type ViewerOptions } from './viewer/server.js';
 export { viewerInspector, type ViewerInspectorOptions } from './viewer/link.js';
+export { chartDocument, type ChartFormat } from './charts/documents.js';
 export type { Place, Redact } from './redaction.js';

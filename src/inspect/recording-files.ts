@@ -1,5 +1,7 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
+import { InvalidOptionsError } from '../core/errors.js';
+import { FORMAT } from './records.js';
 
 /** The name a recording's file has after so many newer ones: `run.ndjson`, `run.1.ndjson`, `run.2.ndjson`, ... */
 export function olderFile(file: string, age: number): string {
@@ -12,4 +14,49 @@ export function olderFiles(file: string): string[] {
   const files: string[] = [];
   for (let age = 1; existsSync(olderFile(file, age)); age++) files.push(olderFile(file, age));
   return files;
+}
+
+/**
+ * The lines of a recording, those of its older files first. A last line that was not finished is left out.
+ *
+ * @throws {InvalidOptionsError} for what is no recording.
+ */
+export function recordingLines(file: string): string[] {
+  return [...olderFiles(file).reverse(), file].flatMap((each) => linesOf(each));
+}
+
+function linesOf(file: string): string[] {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new InvalidOptionsError(`The recording "${file}" cannot be read: ${(error as Error).message}.`, {
+      cause: error,
+    });
+  }
+  const lines = text.split('\n');
+  // A process that was killed leaves the line it was writing.
+  const unfinished = lines.pop()!;
+  if (lines.length === 0 && unfinished === '') throw noRecording(file, 'it is empty');
+  for (const [index, line] of lines.entries()) check(file, line, index);
+  return lines;
+}
+
+function check(file: string, line: string, index: number): void {
+  let record: { n?: unknown; kind?: unknown; format?: unknown } | null;
+  try {
+    record = JSON.parse(line) as typeof record;
+  } catch {
+    throw noRecording(file, `line ${index + 1} is no JSON`);
+  }
+  if (typeof record?.n !== 'number' || typeof record.kind !== 'string') {
+    throw noRecording(file, `line ${index + 1} is no record`);
+  }
+  if (record.kind === 'head' && record.format !== FORMAT) {
+    throw noRecording(file, `it has the format ${String(record.format)}, and this Troupe reads ${FORMAT}`);
+  }
+}
+
+function noRecording(file: string, why: string): InvalidOptionsError {
+  return new InvalidOptionsError(`"${file}" is no recording that can be read: ${why}.`);
 }

@@ -1,6 +1,6 @@
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { Model } from '../model/model.js';
-import { activePaths, stateInfo } from '../model/states.js';
+import { activePaths, stateInfo, stateText } from '../model/states.js';
 import type { ActorView } from '../model/views.js';
 import { token } from './connection.js';
 import { json } from './format.js';
@@ -49,6 +49,12 @@ export function Chart({ actor, model }: ChartProps) {
   useLayoutEffect(() => {
     if (box.current) light(box.current, actor);
   });
+
+  const state = stateText(actor.value);
+  useEffect(() => {
+    const innermost = [...box.current!.querySelectorAll('.state.lit')].at(-1);
+    innermost?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+  }, [state, drawing]);
 
   const chart = model.chartOf(actor);
   const paths = activePaths(actor.value);

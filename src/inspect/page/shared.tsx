@@ -15,10 +15,9 @@ interface SharedProps {
 
 /** What runs share: the breaker and the pool of each provider, and budgets. */
 export function Shared({ model, now, selected, onSelect }: SharedProps) {
-  const actors = [...model.actors.values()].filter(
-    ({ status, run }) => status === 'active' && run === undefined,
-  );
-  const breakers = actors.filter(({ role }) => role === 'breaker');
+  const actors = [...model.actors.values()].filter(({ run }) => run === undefined);
+  // Of one that was made anew, the last.
+  const breakers = lastOf(actors.filter(({ role }) => role === 'breaker'));
   const budgets = actors.filter(({ role }) => role === 'budget');
   const statuses = new Map(
     [...model.apps.values()].flatMap(({ app, providers }) =>
@@ -56,6 +55,10 @@ export function Shared({ model, now, selected, onSelect }: SharedProps) {
       </ul>
     </section>
   );
+}
+
+function lastOf(actors: readonly ActorView[]): ActorView[] {
+  return [...new Map(actors.map((actor) => [`${actor.app}/${actor.id}`, actor])).values()];
 }
 
 interface BreakerProps {

@@ -49,6 +49,10 @@ export class Hub {
     return true;
   }
 
+  get pages(): number {
+    return this.subscribers.size;
+  }
+
   chart(app: string, chart: string): ChartJson | undefined {
     return this.apps.get(app)?.charts.get(chart);
   }

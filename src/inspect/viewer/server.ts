@@ -1,11 +1,13 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import path from 'node:path';
 import * as z from 'zod';
 import { describeError, InvalidOptionsError } from '../../core/errors.js';
 import { parse } from '../../core/parse.js';
 import type { TroupeInspector } from '../../runtime/watch.js';
 import { drawingOf } from '../charts/drawings.js';
+import { recordingLines } from '../recording-files.js';
 import { pageUrl } from './address.js';
 import { Hub, type PageMessage } from './hub.js';
 import { viewerInspector } from './link.js';
@@ -16,6 +18,8 @@ export interface ViewerOptions {
   port?: number;
   /** The word that lets a page or an app in, at least 16 letters, digits, "-" or "_". Default: a new one. */
   token?: string;
+  /** Shows this recording, and nothing that apps send. */
+  recording?: string;
 }
 
 /** A viewer that runs. */
@@ -24,6 +28,8 @@ export interface Viewer {
   readonly url: string;
   /** Shows a Troupe of this process in it: `new Troupe({ inspect: viewer.inspector })`. */
   readonly inspector: TroupeInspector;
+  /** Pages that look. */
+  readonly pages: number;
   /** Ends it, and the pages that look. */
   close(): Promise<void>;
 }
@@ -34,24 +40,22 @@ const optionsSchema = z.strictObject({
     .string()
     .regex(/^[\w-]{16,256}$/, 'must be 16 to 256 letters, digits, "-" or "_"')
     .optional(),
+  recording: z.string().min(1).optional(),
 });
 
 /**
  * Starts the local viewer: a page that shows every run of the apps that send to it, live. It listens on 127.0.0.1 only, wants its token
  * of everyone, and loads nothing from elsewhere. It keeps the process alive until it is closed.
  *
- * @throws {InvalidOptionsError} for options that cannot be used, and a port that is taken.
+ * @throws {InvalidOptionsError} for options that cannot be used, a port that is taken, and a recording that cannot be read.
  */
 export async function startViewer(options: ViewerOptions = {}): Promise<Viewer> {
-  return openViewer(parse(optionsSchema, options, 'options') as ViewerOptions, { mode: 'live' }, new Hub());
-}
-
-/** A viewer of what a hub knows. */
-export async function openViewer(
-  { port = 0, token = randomBytes(24).toString('base64url') }: ViewerOptions,
-  page: PageMode,
-  hub: Hub,
-): Promise<Viewer> {
+  const parsed = parse(optionsSchema, options, 'options') as ViewerOptions;
+  const { port = 0, token = randomBytes(24).toString('base64url'), recording } = parsed;
+  const hub = new Hub(recording === undefined ? {} : { lines: Infinity, bytes: Infinity });
+  if (recording !== undefined) hub.take(recording, 0, true, recordingLines(recording));
+  const page: PageMode =
+    recording === undefined ? { mode: 'live' } : { mode: 'replay', title: path.basename(recording) };
   const app = new ViewerApp(hub, token, page);
   const server = createServer((request, response) => void app.answer(request, response));
   await listen(server, port);
@@ -61,6 +65,9 @@ export async function openViewer(
     url,
     get inspector() {
       return (inspector ??= viewerInspector({ url }));
+    },
+    get pages() {
+      return hub.pages;
     },
     close: () =>
       new Promise((resolve) => {
@@ -118,7 +125,9 @@ class ViewerApp {
       if (route === 'GET /') return this.sendPage(response);
       if (route === 'GET /stream') return this.stream(request, response);
       if (route === 'GET /chart') return await this.sendChart(url, response);
-      if (route === 'POST /records') return await this.takeRecords(url, request, response);
+      if (route === 'POST /records' && this.page.mode === 'live') {
+        return await this.takeRecords(url, request, response);
+      }
       end(response, 404, 'There is nothing here.\n');
     } catch (error) {
       if (!response.headersSent) end(response, 400, `${describeError(error)}\n`);
