@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { initialTransition, transition, type AnyMachineSnapshot, type AnyStateMachine } from 'xstate';
 import type { JsonObject, JsonValue } from '../core/json.js';
-import { CHARTS, type ChartName } from './charts/drawings.js';
+import { CHARTS } from './charts/drawings.js';
 import { chartJson } from './charts/chart-json.js';
 import type { ActorRecord, InspectRecord, StepRecord } from './records.js';
 import { recordingLines } from './recording-files.js';
@@ -130,12 +130,12 @@ function begun(record: ActorRecord, machine: AnyStateMachine): Walked {
 }
 
 function machineFor({ chart, role }: ActorRecord): AnyStateMachine | undefined {
-  return role !== 'other' && Object.hasOwn(CHARTS, chart) ? CHARTS[chart as ChartName] : undefined;
+  return role !== 'other' && Object.hasOwn(CHARTS, chart) ? CHARTS[chart] : undefined;
 }
 
 function isOther(chart: string, definition: JsonObject): boolean {
   if (!Object.hasOwn(CHARTS, chart)) return false;
-  return !isDeepStrictEqual(definition, plain(chartJson(CHARTS[chart as ChartName].config)));
+  return !isDeepStrictEqual(definition, plain(chartJson(CHARTS[chart]!.config)));
 }
 
 /** As it is when it was written down. */

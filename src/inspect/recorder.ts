@@ -63,7 +63,7 @@ export function recorder(file: string, options: RecorderOptions = {}): Recorder 
   const files = openFile(file, maxFileBytes, maxFiles, () => scribe.standing());
   const scribe = new Scribe({ redact, isComplete: complete, write: (line) => files.add(line) });
   const flush = () => {
-    scribe.flush();
+    scribe.flush(true);
     files.flushSync();
   };
   process.on('exit', flush);

@@ -124,8 +124,8 @@ export class Scribe implements TroupeInspector {
     this.hold({ news, troupe, at: troupe.now() });
   }
 
-  /** Writes all that is held. */
-  flush(): void {
+  /** Writes all that is held; at the end, how things stand too. */
+  flush(isLast = false): void {
     const begun = performance.now();
     clearTimeout(this.timer);
     this.timer = undefined;
@@ -136,7 +136,7 @@ export class Scribe implements TroupeInspector {
       else if ('news' in each) this.noteNews(each.news, each.troupe, each.at);
       else this.noteLost(each.at);
     }
-    for (const known of this.troupes.values()) this.look(known);
+    for (const known of this.troupes.values()) this.look(known, isLast);
     this.share.spend(performance.now() - begun);
   }
 

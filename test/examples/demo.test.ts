@@ -1,6 +1,5 @@
 import { LLMock } from '@copilotkit/aimock';
-import { execFileSync, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { EvidenceBundle, OrchestrationOutput, RunEvent } from '../../src/index.js';
@@ -69,11 +68,6 @@ function lastOutput(stdout: string): OrchestrationOutput {
 }
 
 const TERMINAL = ['run_completed', 'error', 'timeout', 'cancelled'];
-
-beforeAll(() => {
-  if (existsSync(`${root}/dist/index.js`)) return;
-  execFileSync('npm', ['run', '--silent', 'build:js'], { cwd: root, stdio: 'ignore' });
-}, 60_000);
 
 describe('the demo against its stand-in', () => {
   let plain: Ended;

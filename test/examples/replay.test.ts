@@ -1,5 +1,5 @@
-import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -56,11 +56,7 @@ const ITEMS = [
   { id: 0, answers: [false, false], tokens: [3, 4] },
 ];
 
-beforeAll(() => {
-  write('items.json', { meta: { k: 7 }, items: ITEMS });
-  if (existsSync(`${root}/dist/index.js`)) return;
-  execFileSync('npm', ['run', '--silent', 'build:js'], { cwd: root, stdio: 'ignore' });
-}, 60_000);
+beforeAll(() => write('items.json', { meta: { k: 7 }, items: ITEMS }));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 /** What `--json` gives, with nothing else on either stream. */

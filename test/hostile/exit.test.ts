@@ -1,7 +1,6 @@
-import { execFileSync, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -41,10 +40,6 @@ function run(script: string): Promise<Exit> {
     });
   });
 }
-
-beforeAll(() => {
-  if (!existsSync(`${root}/dist/index.js`)) execFileSync('npm', ['run', 'build:js'], { cwd: root });
-}, 120_000);
 
 const scripts: [string, string, RegExp][] = [
   [

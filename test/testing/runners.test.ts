@@ -1,7 +1,6 @@
-import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { storeCases } from '../../src/testing/index.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -12,11 +11,6 @@ function node(...args: readonly string[]) {
   const { NODE_TEST_CONTEXT: _context, ...env } = process.env;
   return spawnSync(process.execPath, args, { cwd: root, env, encoding: 'utf8' });
 }
-
-beforeAll(() => {
-  if (existsSync(`${root}/dist/testing.js`)) return;
-  execFileSync('npm', ['run', '--silent', 'build:js'], { cwd: root, stdio: 'ignore' });
-}, 60_000);
 
 describe('troupe/testing', () => {
   it('works inside node:test, where storeContract registers itself', () => {

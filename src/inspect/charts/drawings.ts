@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import type { AnyStateMachine } from 'xstate';
 import {
   breakerMachine,
   budgetMachine,
@@ -11,15 +12,13 @@ import { graphOf } from './graph.js';
 import { svg } from './svg.js';
 
 /** The charts of Troupe, by name. */
-export const CHARTS = {
+export const CHARTS: Readonly<Record<string, AnyStateMachine>> = {
   run: runMachine,
   bundle: bundleMachine,
   replicate: replicateMachine,
   breaker: breakerMachine,
   budget: budgetMachine,
-} as const;
-
-export type ChartName = keyof typeof CHARTS;
+};
 
 /**
  * A chart as SVG. Troupe's own come drawn with the package; others need elkjs.
@@ -32,8 +31,7 @@ export async function drawingOf(definition: ChartJson): Promise<string> {
 
 function drawnAlready(definition: ChartJson): string | undefined {
   const { id } = definition;
-  if (!Object.hasOwn(CHARTS, id)) return undefined;
-  const own = chartJson(CHARTS[id as ChartName].config);
+  const own = Object.hasOwn(CHARTS, id) ? chartJson(CHARTS[id]!.config) : undefined;
   if (JSON.stringify(own) !== JSON.stringify(definition)) return undefined;
   try {
     return readFileSync(new URL(`./charts/${id}.svg`, import.meta.url), 'utf8');

@@ -16,9 +16,15 @@ type Drawing = { readonly svg: string } | { readonly problem: string };
 /** Drawn once each, by app and chart. */
 const drawings = new Map<string, Promise<Drawing>>();
 
-async function draw(key: string): Promise<Drawing> {
-  const [app = '', ...chart] = key.split('/');
-  const query = new URLSearchParams({ token, app, chart: chart.join('/') });
+function drawingOf(app: string, chart: string): Promise<Drawing> {
+  const key = JSON.stringify([app, chart]);
+  const known = drawings.get(key) ?? draw(key, app, chart);
+  drawings.set(key, known);
+  return known;
+}
+
+async function draw(key: string, app: string, chart: string): Promise<Drawing> {
+  const query = new URLSearchParams({ token, app, chart });
   try {
     const response = await fetch(`/chart?${query}`);
     const text = await response.text();
@@ -33,16 +39,13 @@ async function draw(key: string): Promise<Drawing> {
 export function Chart({ actor, model }: ChartProps) {
   const box = useRef<HTMLDivElement>(null);
   const [drawing, setDrawing] = useState<Drawing>();
-  const key = `${actor.app}/${actor.chart}`;
   useEffect(() => {
     let isCurrent = true;
-    const asked = drawings.get(key) ?? draw(key);
-    drawings.set(key, asked);
-    void asked.then((drawn) => isCurrent && setDrawing(drawn));
+    void drawingOf(actor.app, actor.chart).then((drawn) => isCurrent && setDrawing(drawn));
     return () => {
       isCurrent = false;
     };
-  }, [key]);
+  }, [actor.app, actor.chart]);
   useLayoutEffect(() => {
     if (drawing && 'svg' in drawing) box.current!.innerHTML = drawing.svg;
   }, [drawing]);

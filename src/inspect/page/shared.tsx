@@ -72,7 +72,7 @@ interface BreakerProps {
 function Breaker({ actor, status, now, isSelected, onSelect }: BreakerProps) {
   const state = stateText(actor.value);
   const { openUntil } = actor.context;
-  const left = typeof openUntil === 'number' ? openUntil - now : 0;
+  const left = state === 'open' && typeof openUntil === 'number' ? openUntil - now : 0;
   return (
     <button
       type="button"
@@ -82,16 +82,21 @@ function Breaker({ actor, status, now, isSelected, onSelect }: BreakerProps) {
       onClick={() => onSelect(actor)}
     >
       <span class={`state breaker-${state}`}>{state}</span> <strong>{String(actor.context.provider)}</strong>
-      <small class="figures">
-        {state === 'open' && left > 0 && `tries again in ${duration(left)} · `}
-        {status && `${status.window.failures} of ${status.window.calls} failed`}
-        {status?.pool &&
-          ` · pool ${status.pool.active}/${status.pool.size}${status.pool.waiting > 0 ? `, ${status.pool.waiting} wait` : ''}`}
-        {status?.retryTokens != null && ` · retry budget ${status.retryTokens.toFixed(1)}`}
-        {status && status.cooldownUntil > now && ` · cooling down ${duration(status.cooldownUntil - now)}`}
-      </small>
+      <small class="figures">{figuresOf(status, left, now).join(' · ')}</small>
     </button>
   );
+}
+
+function figuresOf(status: ProviderStatus | undefined, openForMs: number, now: number): string[] {
+  const figures = openForMs > 0 ? [`tries again in ${duration(openForMs)}`] : [];
+  if (!status) return figures;
+  const { window, pool, retryTokens, cooldownUntil } = status;
+  figures.push(`${window.failures} of ${window.calls} failed`);
+  if (pool)
+    figures.push(`pool ${pool.active}/${pool.size}${pool.waiting > 0 ? `, ${pool.waiting} wait` : ''}`);
+  if (retryTokens !== null) figures.push(`retry budget ${retryTokens.toFixed(1)}`);
+  if (cooldownUntil > now) figures.push(`cooling down ${duration(cooldownUntil - now)}`);
+  return figures;
 }
 
 /** How much of a budget's limits is spent, and held by calls in flight. */

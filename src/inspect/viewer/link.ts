@@ -41,11 +41,11 @@ export function viewerInspector(options: ViewerInspectorOptions): TroupeInspecto
   });
   link.everything = () => merged(archive.all(), scribe.standing());
   process.on('beforeExit', () => {
-    scribe.flush();
+    scribe.flush(true);
     link.hurry();
   });
   process.on('exit', () => {
-    scribe.flush();
+    scribe.flush(true);
     link.sendNow();
   });
   return scribe;

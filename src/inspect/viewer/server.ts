@@ -53,7 +53,7 @@ export async function startViewer(options: ViewerOptions = {}): Promise<Viewer> 
   const parsed = parse(optionsSchema, options, 'options') as ViewerOptions;
   const { port = 0, token = randomBytes(24).toString('base64url'), recording } = parsed;
   const hub = new Hub(recording === undefined ? {} : { lines: Infinity, bytes: Infinity });
-  if (recording !== undefined) hub.take(recording, 0, true, recordingLines(recording));
+  if (recording !== undefined) hub.take(path.basename(recording), 0, true, recordingLines(recording));
   const page: PageMode =
     recording === undefined ? { mode: 'live' } : { mode: 'replay', title: path.basename(recording) };
   const app = new ViewerApp(hub, token, page);
