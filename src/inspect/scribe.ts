@@ -187,7 +187,7 @@ export class Scribe implements TroupeInspector {
         return;
       }
       case '@xstate.snapshot':
-        this.noteStep(known, event.snapshot as SeenSnapshot);
+        this.noteStep(known, event.snapshot as SeenSnapshot, at);
     }
   }
 
@@ -237,13 +237,14 @@ export class Scribe implements TroupeInspector {
     return known;
   }
 
-  private noteStep(known: Known, snapshot: SeenSnapshot): void {
+  private noteStep(known: Known, snapshot: SeenSnapshot, at: number): void {
     const { redact } = this.options;
     const { status, value, context, output, error } = snapshot;
     const isWhole =
+      redact !== undefined ||
       known.context === undefined ||
-      known.steps % WHOLE_CONTEXT_EVERY === WHOLE_CONTEXT_EVERY - 1 ||
-      redact !== undefined;
+      (known.steps === 0 && !hasKeysOf(context, known.context)) ||
+      known.steps % WHOLE_CONTEXT_EVERY === WHOLE_CONTEXT_EVERY - 1;
     const changed = isWhole ? context : changesOf(context, known.context);
     const parts = [
       `${known.prefix}${known.event},"microsteps":[${known.microsteps}],"actions":[${known.actions}]`,
@@ -257,9 +258,9 @@ export class Scribe implements TroupeInspector {
     if (error !== undefined) parts.push(`"error":${payloadText(error, 'error', redact)}`);
     known.steps += 1;
     known.context = context;
-    known.event = STOP;
     known.microsteps = known.actions = '';
-    this.write(parts.join(','), known.at, known.group);
+    this.write(parts.join(','), known.event === STOP ? at : known.at, known.group);
+    known.event = STOP;
     known.last = snapshot;
     if (status === 'active' || known.group !== known.actor) return;
     this.shared.delete(known);
@@ -271,9 +272,10 @@ export class Scribe implements TroupeInspector {
     const known = this.meetTroupe(troupe);
     switch (news.type) {
       case 'run': {
-        const { runId, request, toolOptions, ...rest } = news.run;
+        const { runId, request, toolOptions, idempotencyKey, ...rest } = news.run;
         this.write(
           `"kind":"run","run":${JSON.stringify(runId)},${JSON.stringify(rest).slice(1, -1)},` +
+            `"idempotencyKey":${payloadText(idempotencyKey, 'request', redact, true)},` +
             `"request":${payloadText(request, 'request', redact, true)},` +
             `"toolOptions":${payloadText(toolOptions, 'request', redact, true)}`,
           at,
@@ -388,6 +390,11 @@ interface SeenSnapshot {
   readonly context?: Record<string, unknown>;
   readonly output?: unknown;
   readonly error?: unknown;
+}
+
+/** What an actor was given and does not remember must not seem to be remembered. */
+function hasKeysOf(context: Record<string, unknown> | undefined, input: Record<string, unknown>): boolean {
+  return context !== undefined && Object.keys(input).every((key) => key in context);
 }
 
 /** Contexts are never changed in place, so what is the same object is the same. Undefined: nothing changed. */
