@@ -40,21 +40,27 @@ export const command = commandOf('inspect', HELP, async (args) => {
     throw new UsageError(`Put "--" before the command: npx troupe inspect -- ${positionals.join(' ')}`);
   }
   const viewer = await startViewer(optionsOf(portOf(values.port), values.token));
+  try {
+    return await show(viewer, program, programArgs);
+  } finally {
+    await viewer.close();
+  }
+});
+
+async function show(viewer: Viewer, program: string | undefined, args: readonly string[]): Promise<number> {
   // The app's own output must stay as it is.
   process.stderr.write(`Troupe's viewer: ${viewer.url}\n`);
   const stopped = untilStopped();
   if (program === undefined) {
     process.stderr.write(`Show an app in it: TROUPE_INSPECT='${viewer.url}' node app.js\n`);
     await stopped;
-    await viewer.close();
     return 0;
   }
-  const code = await runApp(program, programArgs, viewer.url);
+  const code = await runApp(program, args, viewer.url);
   process.stderr.write('The app has ended.\n');
   await (process.stderr.isTTY ? stopped : Promise.race([stopped, untilNobodyLooks(viewer)]));
-  await viewer.close();
   return code;
-});
+}
 
 function optionsOf(port: number | undefined, token: string | undefined): ViewerOptions {
   return { ...(port === undefined ? {} : { port }), ...(token === undefined ? {} : { token }) };
