@@ -29,7 +29,7 @@ export function noteAttempt(attempts: AttemptView[], event: SaidEvent, at: numbe
     }
     case 'retry_scheduled': {
       const failed = attempts.findLast(({ state }) => state === 'failed');
-      if (failed) failed.text += `; again ${event.delayMs} ms after it failed`;
+      if (failed) failed.text += `. Again ${event.delayMs} ms after it failed`;
       return;
     }
     case 'run_completed': {
@@ -50,7 +50,7 @@ function settle(attempts: AttemptView[], key: string, state: AttemptView['state'
   const attempt = attempts.findLast((each) => each.key === key);
   if (!attempt) return;
   attempt.state = state;
-  attempt.text += `. ${why}`;
+  attempt.text += `. ${why.replace(/\.$/, '')}`;
 }
 
 function keyOf(tool: string, attempt: number, replicate: string | undefined, hedge: boolean): string {

@@ -127,7 +127,9 @@ export class Model {
     const context = record.context as JsonObject | undefined;
     actor.value = record.value;
     actor.status = record.status;
-    actor.taken = record.microsteps.flat();
+    const taken = record.microsteps.flat();
+    // What leaves the state as it is does not hide how it came there.
+    if (taken.some(({ to }) => to.length > 0)) actor.taken = taken;
     actor.steps += 1;
     if (context) actor.context = record.whole ? context : { ...actor.context, ...context };
     this.noteTime(actor, record.at);

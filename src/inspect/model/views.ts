@@ -27,7 +27,7 @@ export interface ActorView {
   value: JsonValue;
   context: JsonObject;
   status: 'active' | 'done' | 'error' | 'stopped';
-  /** What its last event made it do. */
+  /** How it came to its state: what the last event did that moved it. */
   taken: readonly TakenTransition[];
   steps: number;
   readonly segments: Segment[];

@@ -13,6 +13,9 @@ interface ChartProps {
 
 type Drawing = { readonly svg: string } | { readonly problem: string };
 
+/** Screen pixels for each of a drawing. */
+const READABLE = 0.9;
+
 /** Drawn once each, by app and chart. */
 const drawings = new Map<string, Promise<Drawing>>();
 
@@ -39,6 +42,7 @@ async function draw(key: string, app: string, chart: string): Promise<Drawing> {
 export function Chart({ actor, model }: ChartProps) {
   const box = useRef<HTMLDivElement>(null);
   const [drawing, setDrawing] = useState<Drawing>();
+  const [isFitted, setIsFitted] = useState(false);
   useEffect(() => {
     let isCurrent = true;
     void drawingOf(actor.app, actor.chart).then((drawn) => isCurrent && setDrawing(drawn));
@@ -50,14 +54,18 @@ export function Chart({ actor, model }: ChartProps) {
     if (drawing && 'svg' in drawing) box.current!.innerHTML = drawing.svg;
   }, [drawing]);
   useLayoutEffect(() => {
+    const svg = box.current!.querySelector('svg');
+    if (svg) svg.style.width = isFitted ? '100%' : `${svg.viewBox.baseVal.width * READABLE}px`;
+  }, [drawing, isFitted]);
+  useLayoutEffect(() => {
     if (box.current) light(box.current, actor);
   });
 
   const state = stateText(actor.value);
   useEffect(() => {
     const innermost = [...box.current!.querySelectorAll('.state.lit')].at(-1);
-    innermost?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
-  }, [state, drawing]);
+    innermost?.scrollIntoView({ block: 'center', inline: 'center' });
+  }, [state, drawing, isFitted]);
 
   const chart = model.chartOf(actor);
   const paths = activePaths(actor.value);
@@ -65,6 +73,9 @@ export function Chart({ actor, model }: ChartProps) {
     <section class="chart">
       <h3>
         {actor.name} <small>{actor.status === 'active' ? '' : actor.status}</small>
+        <label>
+          <input type="checkbox" checked={isFitted} onChange={() => setIsFitted(!isFitted)} /> the whole chart
+        </label>
       </h3>
       <ul class="meanings" aria-label="Active states" aria-live="polite">
         {paths.map((path) => (

@@ -8,7 +8,9 @@ body{background:var(--back);color:var(--text);font:14px/1.45 system-ui,sans-seri
 #page{display:grid;grid-template:auto minmax(0,1fr) minmax(120px,30vh)/minmax(250px,330px) minmax(0,1fr);grid-template-areas:'top top' 'side main' 'log log';height:100%;gap:1px;background:var(--line)}
 header{grid-area:top;background:var(--panel);display:flex;gap:14px;align-items:center;padding:6px 14px;flex-wrap:wrap}
 aside{grid-area:side;background:var(--panel);display:flex;flex-direction:column;min-height:0}
-main{grid-area:main;background:var(--panel);overflow:auto;padding:10px 14px;min-height:0}
+main{grid-area:main;background:var(--panel);padding:10px 14px;min-height:0;display:flex;flex-direction:column}
+.tabs,[role=tabpanel]{flex:1;min-height:0;display:flex;flex-direction:column}
+.timeline,.result,.welcome{overflow:auto;min-height:0}
 .log{grid-area:log;background:var(--panel);display:flex;flex-direction:column;min-height:0;padding:4px 14px}
 h1{font-size:17px;margin:0}h2{font-size:14px;margin:0 0 4px}h3{font-size:13px;margin:10px 0 4px}
 small{color:var(--soft);font-size:12px}
@@ -35,12 +37,13 @@ input[type=search]{background:var(--back);border:1px solid var(--line);border-ra
 .head dl{display:flex;flex-wrap:wrap;gap:4px 18px;margin:0}.head dt{color:var(--soft);font-size:12px}.head dd{margin:0}
 .head p{margin:2px 0}
 [role=tablist]{display:flex;gap:6px;margin:8px 0}
-.looking{display:grid;grid-template-columns:minmax(150px,220px) minmax(0,1fr);gap:14px}
+.looking{display:grid;grid-template-columns:minmax(150px,220px) minmax(0,1fr);gap:14px;flex:1;min-height:0}
+.chart{display:flex;flex-direction:column;min-height:0}.chart h3{margin-top:0}.chart h3 label{font-weight:400;margin-left:12px}.chart details{max-height:40%;overflow:auto;flex:none}
 .looking>.chart:only-child{grid-column:1/-1}
-.tree{display:flex;height:60vh;min-height:0}
+.tree{display:flex;min-height:0}
 .leaf.over{color:var(--soft)}
 .meanings{margin:0 0 8px;padding:0;list-style:none}
-.drawing svg{max-width:100%;height:auto;max-height:none}
+.drawing{flex:1;overflow:auto;min-height:0}.drawing svg{display:block;height:auto}
 code{font:12px ui-monospace,monospace}
 pre{background:var(--back);border:1px solid var(--line);border-radius:6px;padding:8px;overflow:auto;font:12px/1.4 ui-monospace,monospace;white-space:pre-wrap;overflow-wrap:anywhere}
 pre.bad{border-color:var(--bad)}
@@ -51,7 +54,7 @@ pre.bad{border-color:var(--bad)}
 .segment{position:absolute;top:0;bottom:0;min-width:1px;border-radius:2px;background:var(--other)}
 .segment.calling{background:var(--calling)}.segment.waiting{background:repeating-linear-gradient(45deg,var(--waiting) 0 4px,transparent 4px 7px)}
 .legend .segment{position:static;display:inline-block;width:26px;height:10px}
-.votes{display:grid;grid-template-columns:minmax(0,1fr) minmax(0,1fr);gap:16px;height:56vh}
+.votes{display:grid;grid-template-columns:minmax(0,1fr) minmax(0,1fr);gap:16px;flex:1;min-height:0}
 .votes>div:first-child{overflow:auto}
 .votes .row{display:flex;gap:8px;align-items:center}.votes .row code{flex:1;overflow:hidden;text-overflow:ellipsis}.votes .row .figures{display:inline}
 .tally{padding:0;margin:0;list-style:none}.tally .chosen{background:var(--chosen)}
