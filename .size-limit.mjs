@@ -14,5 +14,12 @@ export default [
   door('troupe, its own code', 'dist/index.js', '63 kB', dependencies),
   door('troupe, with what it imports', 'dist/index.js', '110 kB'),
   door('troupe/machines, its own code', 'dist/machines.js', '9 kB', dependencies),
+  door('troupe/inspect, its own code', 'dist/inspect.js', '22 kB', [
+    ...dependencies,
+    'elkjs',
+    '@statelyai/inspect',
+    'ws',
+  ]),
+  door('the viewer’s page', 'dist/viewer-page.js', '18 kB'),
   door('troupe/testing, its own code', 'dist/testing.js', '123 kB', dependencies),
 ];

@@ -3,6 +3,7 @@ import { describeMachine } from './measure/machine.mjs';
 import { printMachine, printScale } from './report/console.mjs';
 import { writeResults } from './report/write.mjs';
 import { bundleCosts, bundleStalls } from './scale/bundles.mjs';
+import { inspecting } from './scale/inspect.mjs';
 import { installSize, startUp } from './scale/package.mjs';
 import { costsInFlight, heapAfter, manyInFlight } from './scale/runs.mjs';
 
@@ -17,6 +18,7 @@ const parts = {
   'bundle-stalls': () => bundleStalls(isQuick),
   'in-flight': manyInFlight,
   heap: () => heapAfter(isQuick ? 100_000 : 1_000_000),
+  inspecting: () => inspecting(isQuick),
   'start-up': () => startUp(isQuick),
   install: installSize,
 };

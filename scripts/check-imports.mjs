@@ -8,7 +8,7 @@ const root = path.join(import.meta.dirname, '..');
 const PACKAGES = new Set(['xstate', 'zod', 'p-limit', 'yocto-queue']);
 const BUILTINS = new Set(['node:async_hooks', 'node:crypto']);
 /** Names that stand in the code of the other doors only. */
-const ELSEWHERE = /createSimulation|storeContract|failurePaths|COMMANDS/;
+const ELSEWHERE = /createSimulation|storeContract|failurePaths|startViewer\(|COMMANDS/;
 
 const hooks = `export async function load(url, context, next) { console.log(url); return next(url, context); }`;
 const asUrl = (code) => `data:text/javascript,${encodeURIComponent(code)}`;

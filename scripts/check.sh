@@ -6,7 +6,7 @@ step() { printf '\n== %s\n' "$*"; }
 
 step format;            npx prettier --check .
 step lint;              npx oxlint --deny-warnings
-step types;             npx tsc --noEmit
+step types;             npx tsc --noEmit; npx tsc --noEmit -p src/inspect/page
 step build;             npm run --silent build
 step "unused code";     npx knip
 step "charts' pages";   node scripts/machine-pages.mjs --check

@@ -1,8 +1,11 @@
-/** Of each second, so much may be used for writing down: with what XState does for it, about half of the time. */
-const SHARE = 0.25;
+/**
+ * Of each second, so much may be used for writing down. What XState does to be inspected, and the garbage of both, come to three to eight
+ * times as much again: together less than half of the time (`npm run bench:scale -- --only=inspecting`).
+ */
+const SHARE = 0.07;
 
-/** What may be used at once, in milliseconds: some thousand runs. */
-const MOST_SAVED_MS = 100;
+/** What may be used at once, in milliseconds: the records of more than a thousand runs. */
+const MOST_SAVED_MS = 50;
 
 /** How much of a process's time inspecting takes. */
 export class TimeShare {

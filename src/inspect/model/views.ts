@@ -1,6 +1,6 @@
 import type { JsonObject, JsonValue } from '../../core/json.js';
 import type { ProviderStatus } from '../../runtime/watch.js';
-import type { ActorRecord, EndedRecord, InspectRecord, TakenTransition } from '../records.js';
+import type { ActorRecord, EndedRecord, TakenTransition } from '../records.js';
 
 /** A stretch of time an actor spent in one state. */
 export interface Segment {
@@ -121,4 +121,3 @@ export interface AppView {
   readonly providers: Map<number, readonly ProviderStatus[]>;
 }
 
-export type { InspectRecord };
