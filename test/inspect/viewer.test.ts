@@ -1,5 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { request } from 'node:http';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
 import path from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 // As it is installed: it serves the page that was built with it.
@@ -56,6 +57,21 @@ function seen(viewer: Viewer, wanted: RegExp): Promise<string> {
     call.on('error', (error) => (wanted.test(text) ? undefined : reject(error)));
     call.end();
   });
+}
+
+/** It takes connections, and never says anything. */
+async function silentServer(): Promise<{ url: string; stop(): void }> {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => void sockets.add(socket));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${port}/?token=0123456789abcdef`,
+    stop() {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+    },
+  };
 }
 
 const at = (viewer: Viewer, route: string) => viewer.url.replace('/?', `${route}?`);
@@ -204,26 +220,25 @@ describe('viewerInspector', () => {
   });
 
   it('lets runs go on while the viewer does not answer, and holds no more than it may', async () => {
-    // It takes connections, and never says anything.
-    const { createServer } = await import('node:net');
-    const sockets = new Set<import('node:net').Socket>();
-    const server = createServer((socket) => void sockets.add(socket));
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const { port } = server.address() as { port: number };
-    const troupe = new Troupe({
-      inspect: viewerInspector({ url: `http://127.0.0.1:${port}/?token=0123456789abcdef` }),
-    });
+    const silent = await silentServer();
+    const troupe = new Troupe({ inspect: viewerInspector({ url: silent.url }) });
     const orchestrator = new ReliableOrchestrator({ troupe });
     const request = { text: 'x'.repeat(100_000) };
     const big = defineTool({ name: 'big', execute: () => 'y'.repeat(100_000) });
-    for (let i = 0; i < 400; i++) await orchestrator.run({ tool: big, request });
+    // With pauses, so that every run is written down.
+    const play = async (runs: number) => {
+      for (let i = 0; i < runs; i++) {
+        await orchestrator.run({ tool: big, request });
+        await new Promise((resolve) => setTimeout(resolve, 4));
+      }
+    };
+    await play(200);
     const before = process.memoryUsage().heapUsed;
-    for (let i = 0; i < 800; i++) await orchestrator.run({ tool: big, request });
-    // Had it held all, it would be 160 MB more.
+    await play(600);
+    // Had it held all, it would be 200 MB more.
     expect(process.memoryUsage().heapUsed - before).toBeLessThan(80e6);
-    for (const socket of sockets) socket.destroy();
-    server.close();
-  });
+    silent.stop();
+  }, 30_000);
 
   const app = (end: string) => `
     import { ReliableOrchestrator, Troupe, defineTool } from 'troupe';
@@ -261,6 +276,16 @@ describe('viewerInspector', () => {
     const { code, stderr } = await play('http://127.0.0.1:9/?token=0123456789abcdef', '');
     expect([code, stderr]).toEqual([0, '']);
     expect(performance.now() - begun).toBeLessThan(5000);
+  });
+
+  it('keeps no process alive, though the viewer never answers', async () => {
+    const silent = await silentServer();
+    const begun = performance.now();
+    const { code } = await play(silent.url, '');
+    expect(code).toBe(0);
+    // It is given two seconds for what is left at the end.
+    expect(performance.now() - begun).toBeLessThan(4500);
+    silent.stop();
   });
 
   it('says what is wrong with TROUPE_INSPECT, and the app runs', () => {
