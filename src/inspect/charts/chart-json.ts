@@ -18,6 +18,7 @@ export function machineOf(definition: ChartJson): AnyStateMachine {
 function plain(value: unknown): JsonValue | undefined {
   if (typeof value === 'function') return undefined;
   if (Array.isArray(value)) return value.map((each) => plain(each) ?? named(each));
+  if (isLogic(value)) return value.id ?? 'inline';
   if (typeof value === 'object' && value !== null) {
     const entries = Object.entries(value).flatMap(([key, each]): [string, JsonValue][] => {
       const json =
@@ -31,6 +32,11 @@ function plain(value: unknown): JsonValue | undefined {
   return value === undefined || typeof value === 'symbol' || typeof value === 'bigint'
     ? undefined
     : (value as JsonValue);
+}
+
+/** An actor written where a chart names it: it has a chart of its own, or none. */
+function isLogic(value: unknown): value is { readonly id?: string } {
+  return typeof (value as { transition?: unknown } | null | undefined)?.transition === 'function';
 }
 
 /** Inline functions show by their name, where they have one. */

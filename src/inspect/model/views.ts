@@ -120,4 +120,3 @@ export interface AppView {
   /** By Troupe. */
   readonly providers: Map<number, readonly ProviderStatus[]>;
 }
-
