@@ -2,6 +2,7 @@ import path from 'node:path';
 import type { AnyActorRef, AnyStateNode, AnyTransitionDefinition, InspectionEvent } from 'xstate';
 import type { ActorSubject, InspectedTroupe, TroupeInspector, TroupeNews } from '../runtime/watch.js';
 import { chartJson } from './charts/chart-json.js';
+import { redactedChart } from './charts/redacted-chart.js';
 import { FORMAT } from './records.js';
 import { payloadText, type Redact } from './redaction.js';
 import { TimeShare } from './time-share.js';
@@ -132,12 +133,20 @@ export class Scribe implements TroupeInspector {
     const { held } = this;
     this.held = [];
     for (const each of held) {
-      if ('event' in each) this.note(each.event, each.subject, each.at);
-      else if ('news' in each) this.noteNews(each.news, each.troupe, each.at);
-      else this.noteLost(each.at);
+      try {
+        this.noteHeld(each);
+      } catch {
+        // One that cannot be written down must not take the others with it.
+      }
     }
     for (const known of this.troupes.values()) this.look(known, isLast);
     this.share.spend(performance.now() - begun);
+  }
+
+  private noteHeld(each: Held): void {
+    if ('event' in each) this.note(each.event, each.subject, each.at);
+    else if ('news' in each) this.noteNews(each.news, each.troupe, each.at);
+    else this.noteLost(each.at);
   }
 
   /** A run has ended of which nothing was written down. */
@@ -371,7 +380,9 @@ export class Scribe implements TroupeInspector {
     for (let copy = 2; this.charts.has(chart); copy++) chart = `${id}~${copy}`;
     this.charts.add(chart);
     this.chartOf.set(config, chart);
-    const definition = JSON.stringify({ ...chartJson(config), id });
+    const json = { ...chartJson(config), id };
+    const { redact } = this.options;
+    const definition = JSON.stringify(redact ? redactedChart(json, redact) : json);
     this.basics.push(
       this.write(`"kind":"chart","chart":${JSON.stringify(chart)},"definition":${definition}`, at, ''),
     );

@@ -248,6 +248,22 @@ describe('redact', () => {
     expect(ofKind(recordsOf(name), 'run')[0]!.request).toBe('[left out]');
   });
 
+  it('keeps what a chart begins with back, too, and lets one that refers to itself harm nobody', async () => {
+    const redact = (value: unknown) => JSON.parse(JSON.stringify(value).replaceAll(SECRET, '•••')) as unknown;
+    const { name, orchestrator, recording } = recorded({ redact });
+    const mine = createMachine({ id: 'mine', context: { key: SECRET }, initial: 'a', states: { a: {} } });
+    createActor(mine, { inspect: recording }).start();
+    const odd: { self?: unknown } = {};
+    odd.self = odd;
+    createActor(createMachine({ id: 'odd', context: odd }), { inspect: recording }).start();
+    await orchestrator.run({ tool: add, request: { a: 1, b: 2 } });
+    recording.close();
+    const records = recordsOf(name);
+    expect(JSON.stringify(records)).not.toContain(SECRET);
+    expect(ofKind(records, 'chart').map(({ chart }) => chart)).toContain('mine');
+    expect(ofKind(records, 'ended')).toHaveLength(1);
+  });
+
   it('of the run itself keeps its request, events and answer out, without one of the recorder', async () => {
     const { name, orchestrator, recording } = recorded();
     const redact = () => undefined;
