@@ -21,10 +21,30 @@ await troupe.close();
 JS
 node esm.js && echo "ESM works"
 
+cat > inspect.js <<'JS'
+import { defineTool, ReliableOrchestrator, Troupe } from 'troupe';
+import { chartDocument, checkRecording, recorder, startViewer } from 'troupe/inspect';
+import { runMachine } from 'troupe/machines';
+const viewer = await startViewer();
+const recording = recorder('run.ndjson');
+const troupe = new Troupe({ inspect: [recording, viewer.inspector] });
+await new ReliableOrchestrator({ troupe }).run({ tool: defineTool({ name: 'echo', execute: (r) => r }), request: {} });
+await troupe.close();
+recording.close();
+const page = await (await fetch(viewer.url)).text();
+if (!page.includes('<div id="page">') || page.length < 20_000) throw new Error('the page is missing');
+await viewer.close();
+const { steps, difference } = checkRecording('run.ndjson');
+if (steps === 0 || difference) throw new Error(JSON.stringify(difference));
+if (!(await chartDocument(runMachine, 'svg')).startsWith('<svg')) throw new Error('no drawing');
+JS
+node inspect.js && echo "The viewer, recordings and drawings work without optional packages"
+
 cat > common.cjs <<'JS'
 const { defineTool, Orchestrator } = require('troupe');
 require('troupe/machines');
 require('troupe/testing');
+require('troupe/inspect');
 const tool = defineTool({ name: 'echo', execute: (request) => request });
 new Orchestrator().run({ tool, request: 'hi' }).then((output) => {
   if (output.content.query !== 'hi') throw new Error(JSON.stringify(output));
@@ -54,4 +74,7 @@ node out/typed.mjs && echo "TypeScript works"
 cp "$root"/examples/failure-paths/*.js .
 npm install --silent vitest@4 >/dev/null 2>&1
 npx vitest run --silent --reporter=dot >/dev/null && echo "The worked example of failure paths works"
-npx troupe simulate --seeds 20 >/dev/null 2>&1 && echo "The bin works"
+npx troupe simulate --seeds 20 >/dev/null 2>&1
+npx troupe replay run.ndjson --check
+npx troupe machines breaker --format json >/dev/null
+npx troupe inspect -- node esm.js 2>/dev/null && echo "The bin works"
