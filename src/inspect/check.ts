@@ -88,10 +88,18 @@ const asked = new WeakMap<Walked, readonly { readonly type: string; readonly par
 function take(actor: Walked, { event, context, whole }: StepRecord): boolean {
   const isFirst = event.type === 'xstate.init';
   if (!isFirst && !actor.snapshot) return false;
-  if (isLeftOut(event) || isLeftOut(context) || isLeftOut(actor.record.input)) return false;
-  const [snapshot, actions] = isFirst
-    ? initialTransition(actor.machine, actor.record.input)
-    : transition(actor.machine, actor.snapshot!, event);
+  if ([event, context, actor.record.input].some(isLeftOut)) return false;
+  let taken: readonly [unknown, readonly unknown[]];
+  try {
+    taken = isFirst
+      ? initialTransition(actor.machine, actor.record.input)
+      : transition(actor.machine, actor.snapshot!, event);
+  } catch {
+    // A `redact` has left out what it needs.
+    return false;
+  }
+  const [snapshot, actions] = taken;
+  if ((snapshot as AnyMachineSnapshot).status === 'error') return false;
   actor.snapshot = snapshot as AnyMachineSnapshot;
   actor.context = whole
     ? (context as JsonObject)

@@ -42,6 +42,19 @@ export function payloadText(
     : JSON.stringify(`${LEFT_OUT.slice(0, -1)}: ${text.length} characters]`);
 }
 
+/** An event as JSON text: whatever `redact` makes of it, its type stays, and what is in `stamps`. */
+export function eventText(
+  event: { readonly type: string },
+  redact: Redact | undefined,
+  isPlain: boolean,
+  stamps: object = {},
+): string {
+  if (!redact) return payloadText({ ...event, ...stamps }, 'event', undefined, isPlain);
+  const told = JSON.parse(payloadText(event, 'event', redact)) as JsonValue;
+  const isObject = typeof told === 'object' && told !== null && !Array.isArray(told);
+  return JSON.stringify({ ...(isObject ? told : { payload: told }), type: event.type, ...stamps });
+}
+
 function redacted(copy: JsonValue, place: Place, redact: Redact | undefined): JsonValue {
   if (!redact) return copy;
   const given = redact(copy, place);

@@ -4,7 +4,7 @@ import type { ActorSubject, InspectedTroupe, TroupeInspector, TroupeNews } from 
 import { chartJson } from './charts/chart-json.js';
 import { redactedChart } from './charts/redacted-chart.js';
 import { FORMAT } from './records.js';
-import { payloadText, type Redact } from './redaction.js';
+import { eventText, payloadText, type Redact } from './redaction.js';
 import { TimeShare } from './time-share.js';
 
 /** Where lines go. `group` says which belong together: a run's, or those of an actor that outlives runs. */
@@ -25,6 +25,9 @@ const HELD_FOR_MS = 50;
 
 /** So many steps of an actor, and its context is written as a whole again. */
 const WHOLE_CONTEXT_EVERY = 50;
+
+/** Actors that outlive runs, of which the state is kept for who comes later. */
+const MOST_SHARED = 1000;
 
 /** How often what providers share is looked at, in milliseconds. */
 const LOOK_EVERY_MS = 250;
@@ -77,9 +80,7 @@ export class Scribe implements TroupeInspector {
   private readonly known = new WeakMap<AnyActorRef, Known>();
   private readonly troupes = new Map<InspectedTroupe, KnownTroupe>();
   private troupeCount = 0;
-  /** Runs that are not written down. */
-  private readonly skipped = new Set<string>();
-  /** Of those, how many have ended since it was told. */
+  /** Runs that were left out, of those that have ended since it was told. */
   private lost = 0;
   private readonly share = new TimeShare();
 
@@ -105,21 +106,17 @@ export class Scribe implements TroupeInspector {
   }
 
   ignores(runId: string): boolean {
-    return this.skipped.has(runId);
+    return this.share.skips(runId);
   }
 
   next(event: InspectionEvent, subject?: ActorSubject): void {
-    if (this.skipped.size > 0 && subject?.runId !== undefined && this.skipped.has(subject.runId)) return;
+    if (this.share.skips(subject?.runId)) return;
     this.hold({ event, subject, at: subject ? subject.troupe.now() : Date.now() });
   }
 
   tell(news: TroupeNews, troupe: InspectedTroupe): void {
-    if (news.type === 'run' && !this.options.isComplete && this.share.isSpent) {
-      this.skipped.add(news.run.runId);
-      return;
-    }
-    if (this.skipped.size > 0 && 'runId' in news && this.skipped.has(news.runId)) {
-      if (news.type === 'ended') this.skip(news.runId, troupe);
+    if (!this.options.isComplete && this.share.leavesOut(news)) {
+      if (news.type === 'ended') this.noteSkipped(troupe);
       return;
     }
     this.hold({ news, troupe, at: troupe.now() });
@@ -150,8 +147,7 @@ export class Scribe implements TroupeInspector {
   }
 
   /** A run has ended of which nothing was written down. */
-  private skip(runId: string, troupe: InspectedTroupe): void {
-    this.skipped.delete(runId);
+  private noteSkipped(troupe: InspectedTroupe): void {
     if (this.lost === 0) this.hold({ lost: true, at: troupe.now() });
     this.lost += 1;
   }
@@ -181,7 +177,7 @@ export class Scribe implements TroupeInspector {
         known.event =
           event.event.type === 'xstate.init'
             ? INIT
-            : payloadText(event.event, 'event', this.options.redact, known.isOurs);
+            : eventText(event.event, this.options.redact, known.isOurs);
         known.at = at;
         return;
       case '@xstate.microstep':
@@ -192,7 +188,7 @@ export class Scribe implements TroupeInspector {
         const { redact } = this.options;
         const told =
           params === undefined ? '' : `,"params":${payloadText(params, 'action', redact, known.isOurs)}`;
-        known.actions += `${known.actions === '' ? '' : ','}{"type":"${type}"${told}}`;
+        known.actions += `${known.actions === '' ? '' : ','}{"type":${known.isOurs ? `"${type}"` : JSON.stringify(type)}${told}}`;
         return;
       }
       case '@xstate.snapshot':
@@ -242,8 +238,16 @@ export class Scribe implements TroupeInspector {
       actions: '',
     };
     this.known.set(ref, known);
-    if (runId === undefined && isOurs) this.shared.add(known);
+    if (runId === undefined && isOurs) this.keepShared(known);
     return known;
+  }
+
+  /** Budgets never end, so of those that came first somebody who comes later is not told. */
+  private keepShared(known: Known): void {
+    this.shared.add(known);
+    if (this.shared.size <= MOST_SHARED) return;
+    const [oldest] = this.shared;
+    this.shared.delete(oldest!);
   }
 
   private noteStep(known: Known, snapshot: SeenSnapshot, at: number): void {
@@ -300,7 +304,7 @@ export class Scribe implements TroupeInspector {
       }
       case 'said': {
         const { runId, seq, traceId, body } = news;
-        const event = payloadText({ seq, traceId, ...body, runId: undefined }, 'event', redact, true);
+        const event = eventText(body, redact, true, { seq, traceId, runId: undefined });
         this.write(`"kind":"said","run":${JSON.stringify(runId)},"event":${event}`, at, runId);
         return;
       }
@@ -309,7 +313,7 @@ export class Scribe implements TroupeInspector {
         this.options.ended?.(news.runId);
         return;
       case 'event':
-        this.write(`"kind":"news","event":${payloadText(news.body, 'event', redact, true)}`, at, '');
+        this.write(`"kind":"news","event":${eventText(news.body, redact, true)}`, at, '');
         return;
       case 'closed':
         this.look(known, true);

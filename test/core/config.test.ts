@@ -7,6 +7,7 @@ const DEFAULTS = {
   maxParallel: 10,
   timeoutMs: undefined,
   budget: undefined,
+  isBudgetShared: false,
   streaming: false,
   idempotencyKey: undefined,
   traceId: undefined,
@@ -127,6 +128,8 @@ describe('the budget', () => {
   it('that is shared is kept as it is', () => {
     const shared = new Budget({ tokens: 5 });
     expect(parsed({ budget: shared }).budget).toBe(shared);
+    expect(parsed({ budget: shared }).isBudgetShared).toBe(true);
+    expect(parsed({ budget: { tokens: 5 } }).isBudgetShared).toBe(false);
     expect(parsed({ budget: shared }).timeoutMs).toBeUndefined();
   });
 

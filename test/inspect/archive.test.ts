@@ -40,6 +40,15 @@ describe('an archive', () => {
     expect(kept.at(-1)).toBe('0:19999');
   });
 
+  it('is bounded where nothing ever ends', () => {
+    const forgotten: string[] = [];
+    const archive = new Archive({ lines: 500 }, (run) => forgotten.push(run));
+    for (let n = 1; n <= 20_000; n++) archive.add(`${n}`, n, `budget ${Math.ceil(n / 3)}`);
+    expect(archive.all().length).toBeLessThanOrEqual(500);
+    expect(forgotten.length).toBeGreaterThan(6000);
+    expect(archive.all().at(-1)).toBe('20000');
+  });
+
   it('is bounded by size as well', () => {
     const archive = new Archive({ bytes: 10_000 });
     for (let n = 1; n <= 200; n++) {

@@ -136,6 +136,14 @@ describe('checkRecording', () => {
     expect(checkRecording(redactedName)).toMatchObject({ isRedacted: true, difference: undefined });
   });
 
+  it('checks what it can of a recording whose `redact` leaves all out', async () => {
+    const emptied = file('emptied.ndjson');
+    await recordAll(emptied, () => undefined);
+    const { steps, difference, isRedacted } = checkRecording(emptied);
+    expect([isRedacted, difference]).toEqual([true, undefined]);
+    expect(steps).toBe(0);
+  });
+
   it('says what it could not check: actors whose beginning is missing, charts that are not Troupe’s', () => {
     const records = recordsOf(name);
     const run = records.find(

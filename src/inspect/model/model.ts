@@ -62,9 +62,10 @@ export class Model {
     this.addLines(app, record);
   }
 
-  /** A run is not shown any more. */
-  forget(app: string, run: string): void {
-    const key = `${app}/${run}`;
+  /** A run, or an actor that outlives runs, is not shown any more. */
+  forget(app: string, group: string): void {
+    const key = `${app}/${group}`;
+    this.actors.delete(key);
     const view = this.runs.get(key);
     this.version += 1;
     if (!view) return;
@@ -111,7 +112,7 @@ export class Model {
       startedAt: at,
       endedAt: undefined,
       value: null,
-      context: { ...(input as JsonObject | null) },
+      context: objectOf(input),
       status: 'active',
       taken: [],
       steps: 0,
@@ -124,7 +125,7 @@ export class Model {
   private step(app: string, record: StepRecord & { readonly at: number }): void {
     const actor = this.actors.get(`${app}/${record.actor}`);
     if (!actor) return;
-    const context = record.context as JsonObject | undefined;
+    const context = record.context === undefined ? undefined : objectOf(record.context);
     actor.value = record.value;
     actor.status = record.status;
     const taken = record.microsteps.flat();
@@ -139,7 +140,7 @@ export class Model {
   private stand(app: string, { actor: id, value, context, status }: StateRecord): void {
     const actor = this.actors.get(`${app}/${id}`);
     if (!actor) return;
-    Object.assign(actor, { value, context, status });
+    Object.assign(actor, { value, context: objectOf(context), status });
   }
 
   private noteTime(actor: ActorView, at: number): void {
@@ -233,6 +234,11 @@ function runOf(app: string, key: string, record: Extract<InspectRecord, { kind: 
     attempts: [],
     votes: { replicates: new Map(), summary: undefined, isReady: false },
   };
+}
+
+/** A `redact` may have left out what it was. */
+function objectOf(value: JsonValue): JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : {};
 }
 
 function numberOf(value: JsonValue | undefined): number {

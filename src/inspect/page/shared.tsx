@@ -33,7 +33,7 @@ export function Shared({ model, now, selected, onSelect }: SharedProps) {
           <li key={actor.key}>
             <Breaker
               actor={actor}
-              status={statuses.get(`${actor.app}/${String(actor.context.provider)}`)}
+              status={statuses.get(`${actor.app}/${providerOf(actor)}`)}
               now={now}
               isSelected={actor.key === selected}
               onSelect={onSelect}
@@ -55,6 +55,10 @@ export function Shared({ model, now, selected, onSelect }: SharedProps) {
       </ul>
     </section>
   );
+}
+
+function providerOf({ name }: ActorView): string {
+  return name.replace(/^breaker /, '');
 }
 
 function lastOf(actors: readonly ActorView[]): ActorView[] {
@@ -81,7 +85,7 @@ function Breaker({ actor, status, now, isSelected, onSelect }: BreakerProps) {
       title={meaningOf('breaker', state, '')}
       onClick={() => onSelect(actor)}
     >
-      <span class={`state breaker-${state}`}>{state}</span> <strong>{String(actor.context.provider)}</strong>
+      <span class={`state breaker-${state}`}>{state}</span> <strong>{providerOf(actor)}</strong>
       <small class="figures">{figuresOf(status, left, now).join(' · ')}</small>
     </button>
   );

@@ -69,6 +69,8 @@ export function statelyInspector(options: StatelyInspectorOptions = {}): Stately
   process.on('exit', flush);
   return {
     next: (event, subject) => messages.next(event, subject),
+    tell: (news) => messages.tell(news),
+    ignores: (runId) => messages.ignores(runId),
     close: () => {
       process.off('exit', flush);
       return messages.close();

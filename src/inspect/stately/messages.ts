@@ -1,8 +1,9 @@
 import type { createInspector } from '@statelyai/inspect';
 import type { AnyActorRef, InspectionEvent } from 'xstate';
 import type { JsonValue } from '../../core/json.js';
-import type { ActorSubject } from '../../runtime/watch.js';
+import type { ActorSubject, TroupeNews } from '../../runtime/watch.js';
 import { payloadText, type Place, type Redact } from '../redaction.js';
+import { TimeShare } from '../time-share.js';
 import { type Definition, Definitions } from './definitions.js';
 import type { Addressee, StatelySocket } from './socket.js';
 
@@ -111,6 +112,7 @@ export class StatelyMessages {
   private readonly touched = new Set<Known>();
   private readonly collected = new FinalizationRegistry<Known>((known) => this.forget(known));
   private readonly definitions: Definitions;
+  private readonly share = new TimeShare();
   private readonly inspector;
   /** Whom the message is about that is being made, and when it happened. */
   private about!: Known;
@@ -128,7 +130,17 @@ export class StatelyMessages {
     this.inspector.start();
   }
 
+  ignores(runId: string): boolean {
+    return this.share.skips(runId);
+  }
+
+  /** Runs are not told of: but whether one is left out is decided when it begins. */
+  tell(news: TroupeNews): void {
+    this.share.leavesOut(news);
+  }
+
   next(event: InspectionEvent, subject?: ActorSubject): void {
+    if (this.share.skips(subject?.runId)) return;
     if (this.isClosed || (event.type !== '@xstate.event' && event.type !== '@xstate.snapshot')) return;
     contained(() => this.hold(event, subject));
   }
@@ -157,9 +169,11 @@ export class StatelyMessages {
   }
 
   private noteHeld(): void {
+    const begun = performance.now();
     const { held } = this;
     this.held = [];
     for (const each of held) contained(() => this.note(each));
+    this.share.spend(performance.now() - begun);
   }
 
   private note({ event, subject, at, initial }: Held): void {

@@ -16,7 +16,7 @@ const BEGINNING = 100;
 
 /**
  * The records of a process, as many as fit: runs that ended longest ago are forgotten first, whole; then of those that go on, what lies
- * between their beginning and the last.
+ * between their beginning and the last, and at the very last the oldest of them.
  */
 export class Archive {
   private readonly groups = new Map<string, Group>();
@@ -63,16 +63,22 @@ export class Archive {
     for (const [name, group] of this.groups) {
       if (!isFull()) return;
       if (!group.isEnded) continue;
-      this.groups.delete(name);
-      this.lines -= group.lines.length;
-      this.bytes -= group.bytes;
-      this.forgot(name);
+      this.drop(name, group);
     }
-    const byBytes = [...this.groups.values()].sort((a, b) => b.bytes - a.bytes);
-    for (const group of byBytes) {
+    const byBytes = [...this.groups].sort(([, a], [, b]) => b.bytes - a.bytes);
+    for (const [name, group] of byBytes) {
       if (!isFull()) return;
       this.thin(group);
+      // So many go on that each has but a line.
+      if (group.lines.length === 0) this.drop(name, group);
     }
+  }
+
+  private drop(name: string, group: Group): void {
+    this.groups.delete(name);
+    this.lines -= group.lines.length;
+    this.bytes -= group.bytes;
+    this.forgot(name);
   }
 
   /** Drops the half of a group's lines that follows its beginning. */
