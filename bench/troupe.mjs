@@ -1,3 +1,3 @@
 // The built package: what a service loads. `npm run build:js` makes it.
 export * from '../dist/index.js';
-export { recorder, viewerInspector } from '../dist/inspect.js';
+export { recorder, statelyInspector, viewerInspector } from '../dist/inspect.js';

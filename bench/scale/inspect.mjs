@@ -3,7 +3,14 @@ import { rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { ReliableOrchestrator, Troupe, defineTool, recorder, viewerInspector } from '../troupe.mjs';
+import {
+  ReliableOrchestrator,
+  Troupe,
+  defineTool,
+  recorder,
+  statelyInspector,
+  viewerInspector,
+} from '../troupe.mjs';
 import { quartiles } from '../measure/statistics.mjs';
 import { answer } from '../rows/answers.mjs';
 
@@ -50,6 +57,7 @@ export async function inspecting(isQuick) {
     recorded: recorder(file),
     'recorded, complete': recorder(file.replace('bench', 'bench-complete'), { complete: true }),
     'shown in a viewer': viewerInspector({ url: viewer.url }),
+    'for Stately, nobody listens': statelyInspector({ url: 'ws://127.0.0.1:9' }),
   };
   const rows = [];
   for (const [name, options] of Object.entries(RUNS)) {
