@@ -17,7 +17,7 @@ With a command after "--" it runs that, and every Troupe in it is shown:
 Without one it waits for apps; each is started with the variable TROUPE_INSPECT that it prints.
 
   --port N       default: one that is free
-  --token TEXT   the word that lets a page or an app in, at least 16 letters, digits, "-" or "_". Default: a new one
+  --token TEXT   the word that lets a page or an app in: one that cannot be guessed. Default: a new one
   --help         this
 
 The page is on 127.0.0.1 only, and nothing of it comes from elsewhere. It stays after the command has ended, until Ctrl-C;

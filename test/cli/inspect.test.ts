@@ -147,7 +147,7 @@ describe('arguments that cannot be used', () => {
     [['inspect', '--'], 'Name a command after "--".'],
     [['inspect', '--prot', '1'], "Unknown option '--prot'"],
     [['inspect', '--port', 'x'], '--port takes a number from 0 to 65535, got "x".'],
-    [['inspect', '--token', 'short'], 'must be 16 to 256 letters'],
+    [['inspect', '--token', 'a b'], 'must be 1 to 256 characters of ASCII'],
     [['inspect', '--', '/no/such/program'], '"/no/such/program" cannot be started'],
     [['replay'], 'Name the recording.'],
     [['replay', 'a', 'b'], 'One recording at a time; "b" is one more.'],

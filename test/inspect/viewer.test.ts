@@ -154,11 +154,21 @@ describe('the viewer', () => {
 
   it.each([
     [{ port: 70_000 }, 'port'],
-    [{ token: 'short' }, 'must be 16 to 256 letters'],
+    [{ token: 'a b' }, 'must be 1 to 256 characters of ASCII'],
+    [{ token: '' }, 'must be 1 to 256 characters of ASCII'],
     [{ tokn: 'x' }, 'tokn'],
     [{ recording: '/nowhere.ndjson' }, 'cannot be read: ENOENT'],
   ])('refuses the options %j', async (options, why) => {
     await expect(startViewer(options as ViewerOptions)).rejects.toThrow(why);
+  });
+
+  it('takes any word as its token, whatever that is in an address', async () => {
+    const viewer = await start({ token: 'a&b=#/?%' });
+    expect((await ask(viewer.url)).status).toBe(200);
+    expect((await ask(viewer.url.replace('%25', ''))).status).toBe(403);
+    const troupe = new Troupe({ inspect: viewer.inspector });
+    await new ReliableOrchestrator({ troupe }).run({ tool: add, request: { a: 41 } });
+    expect(await seen(viewer, /\\"kind\\":\\"ended\\"/)).toContain('41');
   });
 
   it('says so when its port is taken', async () => {

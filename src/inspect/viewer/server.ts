@@ -16,7 +16,7 @@ import { pageText, type PageMode } from './page-text.js';
 export interface ViewerOptions {
   /** Default: one that is free. */
   port?: number;
-  /** The word that lets a page or an app in, at least 16 letters, digits, "-" or "_". Default: a new one. */
+  /** The word that lets a page or an app in: one that cannot be guessed. Default: 24 random bytes, new each time. */
   token?: string;
   /** Shows this recording, and nothing that apps send. */
   recording?: string;
@@ -38,7 +38,7 @@ const optionsSchema = z.strictObject({
   port: z.int().min(0).max(65_535).optional(),
   token: z
     .string()
-    .regex(/^[\w-]{16,256}$/, 'must be 16 to 256 letters, digits, "-" or "_"')
+    .regex(/^[\x21-\x7e]{1,256}$/, 'must be 1 to 256 characters of ASCII, without spaces')
     .optional(),
   recording: z.string().min(1).optional(),
 });
