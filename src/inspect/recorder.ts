@@ -4,7 +4,7 @@ import { parse } from '../core/parse.js';
 import type { TroupeInspector } from '../runtime/watch.js';
 import type { Redact } from './redaction.js';
 import { RotatingFile } from './rotating-file.js';
-import { Scribe } from './scribe.js';
+import { Scribe } from './scribe/scribe.js';
 
 export interface RecorderOptions {
   /** Sees every payload before it is written, and gives what is written instead. Default: all is written. */

@@ -3,7 +3,7 @@ import type { AnyActorRef, InspectionEvent } from 'xstate';
 import type { JsonValue } from '../../core/json.js';
 import type { ActorSubject, TroupeNews } from '../../runtime/watch.js';
 import { payloadText, type Place, type Redact } from '../redaction.js';
-import { TimeShare } from '../time-share.js';
+import { TimeShare } from '../scribe/time-share.js';
 import { type Definition, Definitions } from './definitions.js';
 import type { Addressee, StatelySocket } from './socket.js';
 

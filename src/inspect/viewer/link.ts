@@ -5,7 +5,7 @@ import * as z from 'zod';
 import { parse } from '../../core/parse.js';
 import type { TroupeInspector } from '../../runtime/watch.js';
 import type { Redact } from '../redaction.js';
-import { Scribe } from '../scribe.js';
+import { Scribe } from '../scribe/scribe.js';
 import { parseAddress, type ViewerAddress } from './address.js';
 import { Archive } from './archive.js';
 

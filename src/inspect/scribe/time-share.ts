@@ -1,4 +1,4 @@
-import type { TroupeNews } from '../runtime/watch.js';
+import type { TroupeNews } from '../../runtime/watch.js';
 
 /**
  * Of each second, so much may be used for writing down. What XState does to be inspected, and the garbage of both, come to three to eight
