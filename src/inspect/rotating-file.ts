@@ -38,7 +38,8 @@ export class RotatingFile {
     this.pendingSize += line.length + 1;
     if (this.pendingSize >= MOST_UNWRITTEN) this.flushSync();
     else if (this.pendingSize >= WRITE_AT) this.flush();
-    else this.timer ??= setImmediate(() => this.flush()).unref();
+    // Not unref'd: the loop would wait for something else to happen first.
+    else this.timer ??= setImmediate(() => this.flush());
   }
 
   /** Writes all that is known, and waits for it. */
