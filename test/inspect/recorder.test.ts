@@ -427,6 +427,19 @@ describe('where it would take too much of the time', () => {
     expect(ofKind(records, 'run').at(-1)!.request).toEqual({ a: -1, b: 1 });
   }, 60_000);
 
+  it('leaves none out of a hundred in a second, however long each takes to write down', async () => {
+    const { name, orchestrator, recording } = recorded();
+    const request = { text: 'x'.repeat(200_000) };
+    const big = defineTool({ name: 'big', execute: () => request });
+    for (let i = 0; i < 90; i++) {
+      await orchestrator.run({ tool: big, request });
+      recording.flush();
+    }
+    recording.close();
+    const records = recordsOf(name);
+    expect([ofKind(records, 'ended').length, ofKind(records, 'lost').length]).toEqual([90, 0]);
+  }, 60_000);
+
   it('leaves none out with `complete`', async () => {
     const { ended, lost } = await busy({ complete: true }, 8000);
     expect([ended, lost]).toEqual([8001, 0]);

@@ -9,10 +9,16 @@ const SHARE = 0.07;
 /** What may be used at once, in milliseconds: the records of more than a thousand runs. */
 const MOST_SAVED_MS = 50;
 
+/** So many runs of a second are never left out. */
+const ALWAYS_SHOWN = 100;
+
 /** How much of a process's time inspecting takes; runs that would take more are left out as a whole. */
 export class TimeShare {
   private savedMs = MOST_SAVED_MS;
   private countedAt = performance.now();
+  /** When the second began in which so many runs have begun. */
+  private secondAt = 0;
+  private begun = 0;
   /** Runs that are left out. */
   private readonly skipped = new Set<string>();
 
@@ -29,13 +35,23 @@ export class TimeShare {
   /** Decides about a run that begins, and lets go of one that ends. True: the news are of a run that is left out. */
   leavesOut(news: TroupeNews): boolean {
     if (news.type === 'run') {
-      if (!this.isSpent) return false;
+      if (this.isAmongFew() || !this.isSpent) return false;
       this.skipped.add(news.run.runId);
       return true;
     }
     if (!('runId' in news) || !this.skips(news.runId)) return false;
     if (news.type === 'ended') this.skipped.delete(news.runId);
     return true;
+  }
+
+  private isAmongFew(): boolean {
+    const now = performance.now();
+    if (now - this.secondAt >= 1000) {
+      this.secondAt = now;
+      this.begun = 0;
+    }
+    this.begun += 1;
+    return this.begun <= ALWAYS_SHOWN;
   }
 
   private get isSpent(): boolean {
