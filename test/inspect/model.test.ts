@@ -103,6 +103,18 @@ describe('what is to be seen of a recording', () => {
     ]);
   });
 
+  it('goes back to the beginning as long as not too much was seen, in a recording always', () => {
+    const many = Array.from({ length: 130_000 }, (_, index) =>
+      record(index + 1, { kind: 'closed', troupe: 1 }),
+    );
+    const live = new History();
+    live.add('app', many);
+    expect([live.isWhole, live.length]).toEqual([false, 0]);
+    const recorded = new History(false);
+    recorded.add('app', many);
+    expect([recorded.isWhole, recorded.length]).toEqual([true, 130_000]);
+  });
+
   it('counts votes, and goes on where a `redact` has left out what they were', () => {
     const made = history([
       RUN,

@@ -20,6 +20,9 @@ export class History {
   isWhole = true;
   private records: Kept[] = [];
 
+  /** @param isBounded more comes all the time, so not all can be kept. */
+  constructor(private readonly isBounded = true) {}
+
   get length(): number {
     return this.records.length;
   }
@@ -27,7 +30,7 @@ export class History {
   add(app: string, records: readonly InspectRecord[]): void {
     for (const record of records) this.records.push({ app, record });
     if (this.isLive) this.advance(this.records.length);
-    if (this.records.length > MOST_KEPT && this.isLive) {
+    if (this.isBounded && this.isLive && this.records.length > MOST_KEPT) {
       this.isWhole = false;
       this.records = [];
       this.position = 0;

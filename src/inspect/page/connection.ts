@@ -16,13 +16,12 @@ export const token = new URLSearchParams(location.search).get('token') ?? '';
 
 /** Tells components to draw again, as often as the screen can show it. */
 export class Store {
-  readonly history = new History();
+  readonly history = new History(settings.mode === 'live');
   isConnected = false;
   private readonly listeners = new Set<() => void>();
   private isDue = false;
 
   constructor() {
-    // A recording is shown from its end, and stays where its reader puts it.
     const source = new EventSource(`/stream?token=${encodeURIComponent(token)}`);
     source.addEventListener('open', () => this.setConnected(true));
     source.addEventListener('error', () => this.setConnected(false));

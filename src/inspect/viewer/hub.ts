@@ -17,6 +17,9 @@ interface App {
   last: number;
 }
 
+/** Lines in a message. */
+const MOST_LINES = 2000;
+
 /** Apps that are remembered. */
 const MOST_APPS = 8;
 
@@ -61,7 +64,10 @@ export class Hub {
   subscribe(subscriber: Subscriber): () => void {
     for (const [app, { archive }] of this.apps) {
       subscriber({ type: 'app', app });
-      subscriber({ type: 'lines', app, lines: archive.all() });
+      const lines = archive.all();
+      for (let from = 0; from < lines.length; from += MOST_LINES) {
+        subscriber({ type: 'lines', app, lines: lines.slice(from, from + MOST_LINES) });
+      }
     }
     this.subscribers.add(subscriber);
     return () => this.subscribers.delete(subscriber);

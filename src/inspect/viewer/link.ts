@@ -64,6 +64,8 @@ const LARGEST_BATCH = 1024 * 1024;
 const FIRST_WAIT_MS = 100;
 const LONGEST_WAIT_MS = 2000;
 const PATIENCE_MS = 5000;
+/** With a process that is about to end. */
+const LAST_PATIENCE_MS = 1000;
 
 /** The way to a viewer: one request at a time, in order; neither sockets nor timers keep the process alive. */
 class Link {
@@ -106,6 +108,8 @@ class Link {
     const input = `${lines.join('\n')}\n`;
     spawnSync(process.execPath, ['-e', POST, url], {
       input,
+      // It must not look for a viewer itself.
+      env: { ...process.env, TROUPE_INSPECT: '' },
       timeout: 2000,
       stdio: ['pipe', 'ignore', 'ignore'],
     });
@@ -157,7 +161,7 @@ class Link {
     const call = request(`${this.address.origin}${path}`, {
       method: 'POST',
       headers: { 'content-type': 'application/x-ndjson' },
-      timeout: PATIENCE_MS,
+      timeout: holdsProcess ? LAST_PATIENCE_MS : PATIENCE_MS,
       agent: false,
     });
     if (!holdsProcess) call.on('socket', (socket) => socket.unref());

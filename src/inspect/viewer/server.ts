@@ -169,11 +169,14 @@ class ViewerApp {
   private stream(request: IncomingMessage, response: ServerResponse): void {
     response.writeHead(200, { ...SAFE, 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' });
     response.write('retry: 500\n\n');
+    let most = Infinity;
     const send = (message: PageMessage) => {
       response.write(`data: ${JSON.stringify(message)}\n\n`);
-      if (response.writableLength > MOST_UNREAD) response.destroy();
+      if (response.writableLength > most) response.destroy();
     };
     const stop = this.hub.subscribe(send);
+    // What is known already may be large, and is read at its own pace.
+    most = response.writableLength + MOST_UNREAD;
     const heartbeat = setInterval(() => response.write(': here\n\n'), HEARTBEAT_MS).unref();
     request.on('close', () => {
       clearInterval(heartbeat);
