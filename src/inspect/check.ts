@@ -4,7 +4,7 @@ import type { JsonObject, JsonValue } from '../core/json.js';
 import { CHARTS } from './charts/drawings.js';
 import { chartJson } from './charts/chart-json.js';
 import type { ActorRecord, InspectRecord, StepRecord } from './records.js';
-import { recordingLines } from './recording-files.js';
+import { readRecording } from './recording-files.js';
 
 /** Where a chart did something else than was recorded. */
 export interface Difference {
@@ -56,8 +56,7 @@ export function checkRecording(file: string): RecordingCheck {
   let unchecked = 0;
   let actors = 0;
   let difference: Difference | undefined;
-  for (const line of recordingLines(file)) {
-    const record = JSON.parse(line) as InspectRecord;
+  for (const { record } of readRecording(file)) {
     if (record.kind === 'head') isRedacted ||= record.redacted;
     if (record.kind === 'chart' && isOther(record.chart, record.definition)) otherCharts.add(record.chart);
     if (record.kind === 'actor' && !walked.has(record.actor)) {
@@ -88,7 +87,7 @@ const asked = new WeakMap<Walked, readonly { readonly type: string; readonly par
 function take(actor: Walked, { event, context, whole }: StepRecord): boolean {
   const isFirst = event.type === 'xstate.init';
   if (!isFirst && !actor.snapshot) return false;
-  if ([event, context, actor.record.input].some(isLeftOut)) return false;
+  if ([event.payload, context, actor.record.input].some(isLeftOut)) return false;
   let taken: readonly [unknown, readonly unknown[]];
   try {
     taken = isFirst

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { InvalidOptionsError } from '../core/errors.js';
-import { FORMAT } from './records.js';
+import { FORMAT, isRecord, type InspectRecord } from './records.js';
 
 /** The name a recording's file has after so many newer ones: `run.ndjson`, `run.1.ndjson`, `run.2.ndjson`, ... */
 export function olderFile(file: string, age: number): string {
@@ -16,16 +16,22 @@ export function olderFiles(file: string): string[] {
   return files;
 }
 
+/** A record, and the line it was read from. */
+export interface RecordedLine {
+  readonly line: string;
+  readonly record: InspectRecord;
+}
+
 /**
- * The lines of a recording, those of its older files first. A last line that was not finished is left out.
+ * What is in a recording, its older files first. A last line that was not finished is left out.
  *
  * @throws {InvalidOptionsError} for what is no recording.
  */
-export function recordingLines(file: string): string[] {
+export function readRecording(file: string): RecordedLine[] {
   return [...olderFiles(file).reverse(), file].flatMap((each) => linesOf(each));
 }
 
-function linesOf(file: string): string[] {
+function linesOf(file: string): RecordedLine[] {
   let text: string;
   try {
     text = readFileSync(file, 'utf8');
@@ -38,23 +44,21 @@ function linesOf(file: string): string[] {
   // A process that was killed leaves the line it was writing.
   const unfinished = lines.pop()!;
   if (lines.length === 0 && unfinished === '') throw noRecording(file, 'it is empty');
-  for (const [index, line] of lines.entries()) check(file, line, index);
-  return lines;
+  return lines.map((line, index) => ({ line, record: recordOf(file, line, index) }));
 }
 
-function check(file: string, line: string, index: number): void {
-  let record: { n?: unknown; kind?: unknown; format?: unknown } | null;
+function recordOf(file: string, line: string, index: number): InspectRecord {
+  let record: unknown;
   try {
-    record = JSON.parse(line) as typeof record;
+    record = JSON.parse(line);
   } catch {
     throw noRecording(file, `line ${index + 1} is no JSON`);
   }
-  if (typeof record?.n !== 'number' || typeof record.kind !== 'string') {
-    throw noRecording(file, `line ${index + 1} is no record`);
-  }
+  if (!isRecord(record)) throw noRecording(file, `line ${index + 1} is no record`);
   if (record.kind === 'head' && record.format !== FORMAT) {
     throw noRecording(file, `it has the format ${String(record.format)}, and this Troupe reads ${FORMAT}`);
   }
+  return record;
 }
 
 function noRecording(file: string, why: string): InvalidOptionsError {

@@ -113,6 +113,12 @@ export interface EndedRecord {
   readonly error: (ErrorJson | { readonly name: string; readonly message: string }) | null;
 }
 
+/** Whether what a line holds is a record, as far as one can tell without knowing its kind. */
+export function isRecord(value: unknown): value is InspectRecord {
+  const { n, kind } = (value ?? {}) as { n?: unknown; kind?: unknown };
+  return typeof n === 'number' && typeof kind === 'string';
+}
+
 /** Which records belong together: those of a run, or of an actor that outlives runs. */
 export function groupOf(record: RecordBody): string {
   if ('run' in record && record.run !== undefined) return record.run;

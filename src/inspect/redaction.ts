@@ -42,17 +42,22 @@ export function payloadText(
     : JSON.stringify(`${LEFT_OUT.slice(0, -1)}: ${text.length} characters]`);
 }
 
-/** An event as JSON text: whatever `redact` makes of it, its type stays, and what is in `stamps`. */
+/** An event as JSON text, always of an object: its type and `stamps` stay, whatever is left out or made of the rest. */
 export function eventText(
   event: { readonly type: string },
   redact: Redact | undefined,
   isPlain: boolean,
-  stamps: object = {},
+  stamps?: object,
 ): string {
-  if (!redact) return payloadText({ ...event, ...stamps }, 'event', undefined, isPlain);
-  const told = JSON.parse(payloadText(event, 'event', redact)) as JsonValue;
-  const isObject = typeof told === 'object' && told !== null && !Array.isArray(told);
-  return JSON.stringify({ ...(isObject ? told : { payload: told }), type: event.type, ...stamps });
+  const text = payloadText(stamps && !redact ? { ...event, ...stamps } : event, 'event', redact, isPlain);
+  const isObject = text.startsWith('{');
+  if (!redact && isObject) return text;
+  const told = JSON.parse(text) as JsonValue;
+  return JSON.stringify({
+    ...(isObject ? (told as object) : { payload: told }),
+    type: event.type,
+    ...stamps,
+  });
 }
 
 function redacted(copy: JsonValue, place: Place, redact: Redact | undefined): JsonValue {

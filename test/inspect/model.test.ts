@@ -115,6 +115,17 @@ describe('what is to be seen of a recording', () => {
     expect([recorded.isWhole, recorded.length]).toEqual([true, 130_000]);
   });
 
+  it('stays where it is for other apps when one begins anew while time stands still', () => {
+    const made = new History();
+    made.add('a', RECORDS);
+    made.add('b', RECORDS);
+    made.seek(RECORDS.length + 5);
+    made.begin('a');
+    expect([made.position, made.length]).toEqual([5, RECORDS.length]);
+    made.goLive();
+    expect([...made.model.runs.values()].map(({ app, state }) => [app, state])).toEqual([['b', 'completed']]);
+  });
+
   it('counts votes, and goes on where a `redact` has left out what they were', () => {
     const made = history([
       RUN,

@@ -208,6 +208,21 @@ describe('a recording', () => {
   });
 });
 
+it('keeps the type of an event that is too large to be written', async () => {
+  const { name, recording } = recorded();
+  const machine = createMachine({ id: 'mine', initial: 'a', states: { a: { on: { go: 'b' } }, b: {} } });
+  const actor = createActor(machine, { inspect: recording }).start();
+  const many = Array.from({ length: 10 }, () => 'x'.repeat(60_000));
+  actor.send({ type: 'go', many } as never);
+  recording.close();
+  const step = ofKind(recordsOf(name), 'step').at(-1)!;
+  expect(step.event).toEqual({
+    type: 'go',
+    payload: expect.stringMatching(/^\[left out: 6\d+ characters\]$/),
+  });
+  expect(step.value).toBe('b');
+});
+
 describe('redact', () => {
   const SECRET = 'sk-live-1234567890';
   const leaky = defineTool({

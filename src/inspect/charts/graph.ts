@@ -56,7 +56,8 @@ function stateOf(node: AnyStateNode): ChartState {
   };
 }
 
-function transitionOf({ source, target, eventType, guard }: AnyTransitionDefinition): ChartTransition {
+/** A transition of XState's, as charts and records name it. */
+export function transitionOf({ source, target, eventType, guard }: AnyTransitionDefinition): ChartTransition {
   const name = typeof guard === 'object' && guard !== null ? (guard as { type?: string }).type : guard;
   return {
     from: pathOf(source as AnyStateNode),

@@ -38,8 +38,9 @@ export class History {
   }
 
   begin(app: string): void {
-    this.records = this.records.filter((kept) => kept.app !== app);
-    this.position = Math.min(this.position, this.records.length);
+    const isOther = (kept: Kept) => kept.app !== app;
+    this.position = this.records.slice(0, this.position).filter(isOther).length;
+    this.records = this.records.filter(isOther);
     this.model.begin(app);
   }
 

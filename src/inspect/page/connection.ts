@@ -1,17 +1,8 @@
 import { History } from '../model/history.js';
+import type { PageMessage, PageMode } from '../page-protocol.js';
 import type { InspectRecord } from '../records.js';
 
-export interface Settings {
-  readonly mode: 'live' | 'replay';
-  readonly title?: string;
-}
-
-type Message =
-  | { readonly type: 'app'; readonly app: string }
-  | { readonly type: 'lines'; readonly app: string; readonly lines: readonly string[] }
-  | { readonly type: 'forget'; readonly app: string; readonly run: string };
-
-export const settings = JSON.parse(document.getElementById('settings')!.textContent!) as Settings;
+export const settings = JSON.parse(document.getElementById('settings')!.textContent!) as PageMode;
 export const token = new URLSearchParams(location.search).get('token') ?? '';
 
 /** Tells components to draw again, as often as the screen can show it. */
@@ -25,7 +16,7 @@ export class Store {
     const source = new EventSource(`/stream?token=${encodeURIComponent(token)}`);
     source.addEventListener('open', () => this.setConnected(true));
     source.addEventListener('error', () => this.setConnected(false));
-    source.addEventListener('message', ({ data }) => this.take(JSON.parse(String(data)) as Message));
+    source.addEventListener('message', ({ data }) => this.take(JSON.parse(String(data)) as PageMessage));
   }
 
   subscribe(listener: () => void): () => void {
@@ -48,7 +39,7 @@ export class Store {
     this.changed();
   }
 
-  private take(message: Message): void {
+  private take(message: PageMessage): void {
     const { history } = this;
     if (message.type === 'app') history.begin(message.app);
     else if (message.type === 'forget') history.forget(message.app, message.run);

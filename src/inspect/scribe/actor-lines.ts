@@ -101,7 +101,6 @@ export class ActorLines {
   }
 
   note(event: InspectionEvent, subject: ActorSubject | undefined, at: number): void {
-    // XState inspects transitions by this name too, for logic that is no machine.
     const known = this.known.get(event.actorRef as AnyActorRef) ?? this.meet(event, subject, at);
     switch (event.type) {
       case '@xstate.event':
@@ -135,14 +134,9 @@ export class ActorLines {
     const isOurs = subject !== undefined;
     const { redact } = this;
     const chart = this.chartFor(ref.logic, at);
-    const parent = ref._parent?.sessionId;
+    const partOf = subject?.partOf ?? ref._parent?.sessionId;
     const run = runId === undefined ? '' : `"run":${JSON.stringify(runId)},`;
-    const whose =
-      subject?.partOf === undefined
-        ? parent === undefined
-          ? ''
-          : `"partOf":${JSON.stringify(parent)},`
-        : `"partOf":${JSON.stringify(subject.partOf)},`;
+    const whose = partOf === undefined ? '' : `"partOf":${JSON.stringify(partOf)},`;
     const name = subject?.name ?? ref.id;
     const introduction = this.write(
       `"kind":"actor","actor":${JSON.stringify(actor)},"chart":${JSON.stringify(chart)},"name":${JSON.stringify(name)},` +

@@ -1,4 +1,5 @@
-import type { AnyStateNode, AnyTransitionDefinition } from 'xstate';
+import type { AnyTransitionDefinition } from 'xstate';
+import { transitionOf } from '../charts/graph.js';
 
 const texts = new WeakMap<AnyTransitionDefinition, string>();
 
@@ -7,23 +8,8 @@ export function transitionsText(transitions: readonly AnyTransitionDefinition[])
   let all = '';
   for (const transition of transitions) {
     let text = texts.get(transition);
-    if (text === undefined) texts.set(transition, (text = transitionText(transition)));
+    if (text === undefined) texts.set(transition, (text = JSON.stringify(transitionOf(transition))));
     all += all === '' ? text : `,${text}`;
   }
   return `[${all}]`;
-}
-
-function transitionText({ source, target, eventType, guard }: AnyTransitionDefinition): string {
-  const to = (target ?? []).map((node) => pathOf(node as AnyStateNode));
-  const name = typeof guard === 'object' && guard !== null ? (guard as { type?: string }).type : guard;
-  return JSON.stringify({
-    from: pathOf(source as AnyStateNode),
-    to,
-    event: eventType,
-    ...(guard === undefined ? {} : { guard: typeof name === 'string' ? name : 'inline' }),
-  });
-}
-
-function pathOf(node: AnyStateNode): string {
-  return node.path.join('.');
 }

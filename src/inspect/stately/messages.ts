@@ -2,7 +2,7 @@ import type { createInspector } from '@statelyai/inspect';
 import type { AnyActorRef, InspectionEvent } from 'xstate';
 import type { JsonValue } from '../../core/json.js';
 import type { ActorSubject, TroupeNews } from '../../runtime/watch.js';
-import { payloadText, type Place, type Redact } from '../redaction.js';
+import { eventText, payloadText, type Place, type Redact } from '../redaction.js';
 import { TimeShare } from '../scribe/time-share.js';
 import { type Definition, Definitions } from './definitions.js';
 import type { Addressee, StatelySocket } from './socket.js';
@@ -318,9 +318,7 @@ export class StatelyMessages {
       const { input } = event as { input?: unknown };
       return input === undefined ? { type } : { type, input: this.payload(input, 'input', isOurs) };
     }
-    const told = this.payload(event, 'event', isOurs);
-    const isObject = typeof told === 'object' && told !== null && !Array.isArray(told);
-    return isObject ? { type, ...told } : { type, payload: told };
+    return JSON.parse(eventText(event, this.options.redact, isOurs)) as ShownEvent;
   }
 
   /** A copy in plain JSON, after `redact`. */

@@ -1,12 +1,7 @@
-import { groupOf, type InspectRecord } from '../records.js';
+import type { PageMessage } from '../page-protocol.js';
+import { groupOf, isRecord, type InspectRecord } from '../records.js';
 import type { ChartJson } from '../charts/chart-json.js';
 import { Archive, type ArchiveLimits } from './archive.js';
-
-/** What a page is told: lines of an app's records, or that it may forget a run. */
-export type PageMessage =
-  | { readonly type: 'app'; readonly app: string }
-  | { readonly type: 'lines'; readonly app: string; readonly lines: readonly string[] }
-  | { readonly type: 'forget'; readonly app: string; readonly run: string };
 
 export type Subscriber = (message: PageMessage) => void;
 
@@ -91,9 +86,7 @@ export class Hub {
 }
 
 function parseLine(line: string): InspectRecord {
-  const record = JSON.parse(line) as InspectRecord | null;
-  if (typeof record?.n !== 'number' || typeof record.kind !== 'string') {
-    throw new SyntaxError(`This is no record: ${line.slice(0, 80)}`);
-  }
+  const record: unknown = JSON.parse(line);
+  if (!isRecord(record)) throw new SyntaxError(`This is no record: ${line.slice(0, 80)}`);
   return record;
 }

@@ -1,11 +1,5 @@
 import { readFileSync } from 'node:fs';
-
-export interface PageMode {
-  /** `replay`: all there is to see is there already, and time is the reader's. */
-  readonly mode: 'live' | 'replay';
-  /** Name of the recording. */
-  readonly title?: string;
-}
+import type { PageMode } from '../page-protocol.js';
 
 let script: string | undefined;
 

@@ -7,11 +7,12 @@ import { describeError, InvalidOptionsError } from '../../core/errors.js';
 import { parse } from '../../core/parse.js';
 import type { TroupeInspector } from '../../runtime/watch.js';
 import { drawingOf } from '../charts/drawings.js';
-import { recordingLines } from '../recording-files.js';
+import { readRecording } from '../recording-files.js';
 import { pageUrl } from './address.js';
-import { Hub, type PageMessage } from './hub.js';
+import type { PageMessage, PageMode } from '../page-protocol.js';
+import { Hub } from './hub.js';
 import { viewerInspector } from './link.js';
-import { pageText, type PageMode } from './page-text.js';
+import { pageText } from './page-text.js';
 
 export interface ViewerOptions {
   /** Default: one that is free. */
@@ -53,7 +54,14 @@ export async function startViewer(options: ViewerOptions = {}): Promise<Viewer> 
   const parsed = parse(optionsSchema, options, 'options') as ViewerOptions;
   const { port = 0, token = randomBytes(24).toString('base64url'), recording } = parsed;
   const hub = new Hub(recording === undefined ? {} : { lines: Infinity, bytes: Infinity });
-  if (recording !== undefined) hub.take(path.basename(recording), 0, true, recordingLines(recording));
+  if (recording !== undefined) {
+    hub.take(
+      path.basename(recording),
+      0,
+      true,
+      readRecording(recording).map(({ line }) => line),
+    );
+  }
   const page: PageMode =
     recording === undefined ? { mode: 'live' } : { mode: 'replay', title: path.basename(recording) };
   const app = new ViewerApp(hub, token, page);
