@@ -49,16 +49,18 @@ function ask(
 /** What a page is told, until something is among it. */
 function seen(viewer: Viewer, wanted: RegExp): Promise<string> {
   return new Promise((resolve, reject) => {
-    let text = '';
+    const parts: string[] = [];
+    let tail = '';
     const call = request(viewer.url.replace('/?', '/stream?'), { agent: false }, (response) => {
-      response.on('data', (chunk: Buffer) => {
-        text += chunk.toString();
-        if (!wanted.test(text.slice(-20_000 - chunk.length))) return;
+      response.setEncoding('utf8').on('data', (part: string) => {
+        parts.push(part);
+        tail = tail.slice(-20_000) + part;
+        if (!wanted.test(tail)) return;
         call.destroy();
-        resolve(text);
+        resolve(parts.join(''));
       });
     });
-    call.on('error', (error) => (wanted.test(text) ? undefined : reject(error)));
+    call.on('error', (error) => (wanted.test(tail) ? undefined : reject(error)));
     call.end();
   });
 }
