@@ -5,6 +5,7 @@ import { bundleProblem, isBundleTool, schemaAt, type AnyBundleTool } from './cor
 import type { Clock, Logger, Random, Store } from './core/ports.js';
 import { isStandardSchema } from './core/schema.js';
 import { isTool, type AnyTool } from './core/tool.js';
+import type { StoreErrorPolicy } from './runtime/stored.js';
 import type { Inspector } from './runtime/watch.js';
 
 export interface TroupeOptions<Tools extends readonly AnyTool[] = readonly AnyTool[]> {
@@ -25,6 +26,19 @@ export interface TroupeOptions<Tools extends readonly AnyTool[] = readonly AnyTo
   logger?: Logger;
   /** Largest output of a run, in bytes of JSON. Default 1048576 (1 MiB). */
   maxOutputBytes?: number;
+  /**
+   * What a run with an idempotency key does when the store fails. `fail`: it is not run without a claim, and a run whose
+   * claim cannot be renewed is cancelled before its lease ends, so that no key is run twice at once. `run`: it is run
+   * all the same, with a warning. Default 'fail'.
+   */
+  onStoreError?: StoreErrorPolicy;
+  /** How long the store may take for an answer until that counts as its failure, in milliseconds. Default 5000. */
+  storeTimeoutMs?: number;
+  /**
+   * How long the claim of an idempotency key stands in the store without being renewed, in milliseconds: so long the key
+   * of a process that died is held. It is renewed at each third of that. Default 60000.
+   */
+  leaseMs?: number;
   /** Runs in flight; more are refused with `OverloadedError`. Default: no limit. */
   maxRuns?: number;
   /**
@@ -74,6 +88,9 @@ function checkBundleTool(tool: AnyBundleTool): void {
 const OPTIONS: ReadonlySet<string> = new Set<keyof TroupeOptions>([
   'tools',
   'store',
+  'onStoreError',
+  'storeTimeoutMs',
+  'leaseMs',
   'clock',
   'random',
   'inspect',
@@ -92,7 +109,7 @@ export function checkOptions(options: TroupeOptions<readonly AnyTool[]>): void {
     if (!OPTIONS.has(key))
       throw new InvalidOptionsError(`Unknown option \`${key}\`. A Troupe takes ${[...OPTIONS].join(', ')}.`);
   }
-  for (const name of ['maxOutputBytes', 'maxRuns'] as const) {
+  for (const name of ['maxOutputBytes', 'maxRuns', 'storeTimeoutMs', 'leaseMs'] as const) {
     const value = options[name];
     if (value !== undefined && !(Number.isInteger(value) && value >= 1)) {
       throw new InvalidOptionsError(
@@ -109,6 +126,11 @@ export function checkOptions(options: TroupeOptions<readonly AnyTool[]>): void {
   const { inspect } = options as { inspect?: unknown };
   if (Array.isArray(inspect)) for (const each of inspect) checkInspector(each);
   else if (inspect !== undefined) checkInspector(inspect);
+  if (options.onStoreError !== undefined && !['fail', 'run'].includes(options.onStoreError)) {
+    throw new InvalidOptionsError(
+      `Option \`onStoreError\` must be 'fail' or 'run', got ${String(options.onStoreError)}.`,
+    );
+  }
   if (options.compiled !== undefined && typeof options.compiled !== 'boolean') {
     throw new InvalidOptionsError(
       `Option \`compiled\` must be true or false, got ${String(options.compiled)}.`,

@@ -86,6 +86,9 @@ export class Troupe<const Tools extends readonly AnyTool[] = readonly AnyTool[]>
       random: random ? () => unitInterval(random()) : Math.random,
       newId: idMaker(random),
       store: options.store ?? memoryStore(),
+      onStoreError: options.onStoreError ?? 'fail',
+      storeTimeoutMs: options.storeTimeoutMs ?? 5000,
+      leaseMs: options.leaseMs ?? 60_000,
       logger,
       watch,
       timers,
@@ -96,17 +99,23 @@ export class Troupe<const Tools extends readonly AnyTool[] = readonly AnyTool[]>
       maxRuns: options.maxRuns ?? Infinity,
       compiled: options.compiled ?? true,
       providers: (of) =>
-        new Providers(reliability, pools, {
-          now: () => clock.now(),
-          timers: this.backgroundTimers,
-          watch,
-          changed: (change) => {
-            const runId = of.cause === undefined ? {} : { runId: of.cause.root.id };
-            this.troupeEvents.emit({ type: 'breaker_changed', ...change, ...runId });
-            of.cause?.emit({ type: 'breaker_changed', ...change });
+        new Providers(
+          reliability,
+          pools,
+          {
+            now: () => clock.now(),
+            timers: this.backgroundTimers,
+            watch,
+            changed: (change) => {
+              const runId = of.cause === undefined ? {} : { runId: of.cause.root.id };
+              this.troupeEvents.emit({ type: 'breaker_changed', ...change, ...runId });
+              of.cause?.emit({ type: 'breaker_changed', ...change });
+              of.savedBreakers.save(of.providers.get(change.provider).breaker);
+            },
+            warn: (message, error) => of.internalFault(message, error),
           },
-          warn: (message, error) => of.internalFault(message, error),
-        }),
+          (provider) => of.savedBreakers.take(provider),
+        ),
     });
     hosts.set(this, host);
     for (const tool of options.tools ?? []) this.registerTool(tool);
@@ -197,6 +206,15 @@ export class Troupe<const Tools extends readonly AnyTool[] = readonly AnyTool[]>
     return this.close();
   }
 
+  /**
+   * Resolves when the store has given back the breakers it keeps, or failed to (`troupe.events` says so): wait for it
+   * before you take traffic, and a provider that was given a rest before a restart has its rest. A store that answers at
+   * once has done so by the time the Troupe is made; one that keeps no breakers has nothing to give.
+   */
+  get ready(): Promise<void> {
+    return hostOf(this).savedBreakers.loaded;
+  }
+
   /** True once `close()` was called. */
   get isClosed(): boolean {
     return this.closing !== undefined;
@@ -230,6 +248,8 @@ export class Troupe<const Tools extends readonly AnyTool[] = readonly AnyTool[]>
   private async drain(): Promise<void> {
     const host = hostOf(this);
     await host.starter.whenIdle();
+    for (const breaker of host.providers.breakers) if (!breaker.isIdle) host.savedBreakers.save(breaker);
+    await host.savedBreakers.whenWritten();
     host.providers.dispose();
     this.troupeEvents.end();
     host.watch?.tell({ type: 'closed' });

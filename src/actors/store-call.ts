@@ -1,11 +1,22 @@
 import { isThenable, type Awaitable } from '../core/ports.js';
 
-/** Calls a port that may answer at once, by promise, or throw; says once how it ended. */
-export function callStore<T>(
-  call: () => Awaitable<T>,
-  answered: (value: T) => void,
-  failed: (error: unknown) => void,
-): void {
+export interface StoreCall<T> {
+  readonly call: () => Awaitable<T>;
+  readonly answered: (value: T) => void;
+  readonly failed: (error: unknown) => void;
+  /** It answered after it was given up; without it such an answer is dropped. */
+  readonly late?: (value: T) => void;
+}
+
+/** How long a store may take. */
+export interface StorePatience {
+  readonly ms: number;
+  /** Calls `fn` when the time has passed; returns how to stop that. */
+  start(fn: () => void): () => void;
+}
+
+/** Calls a port that may answer at once, by promise, never, or throw; says once how it ended. */
+export function callStore<T>({ call, answered, failed, late }: StoreCall<T>, patience: StorePatience): void {
   let answer: Awaitable<T>;
   try {
     answer = call();
@@ -20,6 +31,22 @@ export function callStore<T>(
       failed(error);
     }
   };
-  if (isThenable(answer)) Promise.resolve(answer).then(receive, failed);
-  else receive(answer);
+  if (!isThenable(answer)) return receive(answer);
+  let isGivenUp = false;
+  const stop = patience.start(() => {
+    isGivenUp = true;
+    failed(new Error(`it did not answer within ${patience.ms} ms`));
+  });
+  Promise.resolve(answer).then(
+    (value: T) => {
+      if (isGivenUp) return late?.(value);
+      stop();
+      receive(value);
+    },
+    (error) => {
+      if (isGivenUp) return;
+      stop();
+      failed(error);
+    },
+  );
 }

@@ -68,6 +68,15 @@ export interface Store {
   complete(request: { key: string; owner: string; output: JsonValue; now: number }): Awaitable<boolean>;
   /** Gives a claim up without an answer. Does nothing when it is not the owner's, and nothing to a stored answer. */
   release(request: { key: string; owner: string }): Awaitable<void>;
+  /**
+   * Keeps what a breaker was like, in place of what was kept of that provider before. A store that has this method has
+   * {@link Store.loadBreakers} too; one without them keeps no breakers.
+   *
+   * @param request.snapshot a {@link BreakerSnapshot}: plain JSON.
+   */
+  saveBreaker?(request: { provider: string; snapshot: JsonValue; now: number }): Awaitable<void>;
+  /** The breakers that were kept, one snapshot a provider, in any order. */
+  loadBreakers?(): Awaitable<readonly JsonValue[]>;
   /** Frees what the store holds. It may be called again: a store may belong to more than one Troupe. */
   close?(): Awaitable<void>;
 }

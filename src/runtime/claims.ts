@@ -1,5 +1,4 @@
 import { hash } from 'node:crypto';
-import { callStore } from '../actors/store-call.js';
 import { ConflictError, describeError, InvalidOptionsError } from '../core/errors.js';
 import { isThenable } from '../core/ports.js';
 import { checkSchema } from '../core/schema.js';
@@ -8,15 +7,12 @@ import { canonicalJson, type JsonValue } from '../core/json.js';
 import type { OrchestrationOutput } from '../core/output.js';
 import type { Execution } from './execution.js';
 import type { Host } from './host.js';
-import type { Timer } from './timers.js';
-
-/** How long a claim stands without renewal, in milliseconds. */
-export const LEASE_MS = 60_000;
+import { Lease } from './lease.js';
 
 /** Idempotency keys: callers in this process share executions, processes share the store. */
 export class Claims {
   private readonly inFlight = new Map<string, Execution>();
-  private readonly renewals = new Map<Execution, Timer>();
+  private readonly leases = new Map<Execution, Lease>();
   private readonly waiting = new Map<string, (() => void)[]>();
 
   constructor(private readonly host: Host) {}
@@ -47,26 +43,9 @@ export class Claims {
     else this.waiting.set(key, [fn]);
   }
 
-  /** Prolongs the claim in the store while the execution lives. */
-  renewLater(x: Execution): void {
-    const { host } = this;
-    const { key } = x.spec.claim!;
-    const renew = () => {
-      const now = host.now();
-      callStore(
-        () => host.store.renew({ key, owner: x.id, leaseMs: LEASE_MS, now }),
-        (isHeld) => {
-          if (!isHeld)
-            x.warn(
-              'claim_lost',
-              'The claim of the idempotency key was lost; another process may run it too.',
-            );
-        },
-        (error) => this.storeFailed('renew', error),
-      );
-      this.renewLater(x);
-    };
-    if (!x.isEnded) this.renewals.set(x, host.backgroundTimers.set(host.now() + LEASE_MS / 3, renew));
+  /** A claim was won: it is renewed while the execution lives. */
+  won(x: Execution, askedAt: number): void {
+    this.leases.set(x, new Lease(this.host, x, askedAt));
   }
 
   /**
@@ -75,55 +54,47 @@ export class Claims {
    */
   conclude(x: Execution, output: OrchestrationOutput | undefined, done: () => void): void {
     const { key } = x.spec.claim!;
-    const { store } = this.host;
-    const owner = x.id;
-    const renewal = this.renewals.get(x);
-    if (renewal) this.host.backgroundTimers.clear(renewal);
-    this.renewals.delete(x);
+    const { store, stored } = this.host;
+    this.leases.get(x)?.end();
+    this.leases.delete(x);
     const free = () => {
       this.inFlight.delete(key);
       const waiting = this.waiting.get(key) ?? [];
       this.waiting.delete(key);
       for (const go of waiting) go();
     };
-    if (output === undefined) {
-      done();
-      if (x.replay !== undefined) return free();
-      return callStore(
-        () => store.release({ key, owner }),
-        free,
-        (error) => {
-          this.storeFailed('release', error);
-          free();
-        },
-      );
-    }
     const finished = () => {
       done();
       free();
     };
-    callStore(
-      () => store.complete({ key, owner, output: output as unknown as JsonValue, now: this.host.now() }),
-      (isStored) => {
-        if (isStored === false)
-          this.host.logger.warn('A claim was lost before its answer could be stored.', { key });
-        finished();
-      },
-      (error) => {
-        this.storeFailed('complete', error);
-        finished();
-      },
-    );
+    if (x.isUnclaimed) return finished();
+    if (output === undefined) {
+      done();
+      if (x.replay !== undefined) return free();
+      const release = () => store.release({ key, owner: x.id });
+      return stored.call({ operation: 'release', call: release, answered: free, failed: free });
+    }
+    const isNotStored = (why: string) => {
+      x.warn(
+        'not_stored',
+        `The answer was not stored: ${why}. Another run with the key calls the tools again.`,
+      );
+      finished();
+    };
+    stored.call({
+      operation: 'complete',
+      call: () =>
+        store.complete({ key, owner: x.id, output: output as unknown as JsonValue, now: this.host.now() }),
+      answered: (isStored) =>
+        isStored === false ? isNotStored('the claim of the key was lost') : finished(),
+      failed: (error) => isNotStored(`the store failed: ${describeError(error)}`),
+    });
   }
 
-  /** A claim that was won when nobody wanted it any more. */
+  /** A claim that was won when nobody wanted it any more, or that may have been. */
   giveUp(x: Execution): void {
     const { key } = x.spec.claim!;
-    callStore(
-      () => this.host.store.release({ key, owner: x.id }),
-      () => {},
-      (error) => this.storeFailed('release', error),
-    );
+    this.host.stored.attempt(() => this.host.store.release({ key, owner: x.id }));
   }
 
   conflict(key: string): ConflictError {
@@ -131,12 +102,6 @@ export class Claims {
       `The idempotency key "${key}" was used for a different request. Use a new key, or repeat the same request.`,
       key,
     );
-  }
-
-  private storeFailed(operation: string, error: unknown): void {
-    const message = describeError(error);
-    this.host.troupeEvents.emit({ type: 'store_failed', operation, message });
-    this.host.logger.error(`The store failed to ${operation} an idempotency record.`, { error: message });
   }
 }
 

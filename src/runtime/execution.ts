@@ -61,8 +61,12 @@ export class Execution extends AttemptRecord {
   plannedOptions: Map<string, JsonObject> | undefined;
   /** Its last caller has left: nobody may join any more. */
   isStopping = false;
-  /** What the caller gave as the reason of a cancellation. */
+  /** What the caller gave as the reason of a cancellation, or why it was stopped. */
   stopReason: unknown;
+  /** Until when another process held its key, when the store was last heard of; 0: it did not. */
+  heldUntil = 0;
+  /** It runs without a claim of its key, as the store failed. */
+  isUnclaimed = false;
   private isAnnounced = false;
   whenEnded: (() => void) | undefined;
 
@@ -129,6 +133,14 @@ export class Execution extends AttemptRecord {
 
   callKey(candidate: number, tool: string): string {
     return candidate === 0 ? this.spec.keyBase : `${this.spec.keyBase}:${tool}`;
+  }
+
+  /** Nobody asked for it: it may not go on. */
+  stop(reason: unknown): void {
+    if (this.isStopping) return;
+    this.isStopping = true;
+    this.stopReason = reason;
+    this.send({ type: 'cancel' });
   }
 
   outOfBudget(short: Shortage): void {

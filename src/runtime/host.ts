@@ -16,11 +16,13 @@ import type { Execution } from './execution.js';
 import { Judging } from './judging.js';
 import { outcomeFor, stepError } from './outcome.js';
 import type { Provider, Providers } from './providers.js';
+import { SavedBreakers } from './saved-breakers.js';
 import { provideReplicate } from './replicate-effects.js';
 import { provideRun } from './run-effects.js';
 import { Slices } from './slices.js';
 import { Starter } from './starter.js';
 import { Steps } from './steps.js';
+import { Stored, type StoreErrorPolicy } from './stored.js';
 import type { Timers } from './timers.js';
 import { Tools } from './tools.js';
 import type { TroupeEvents } from './troupe-events.js';
@@ -31,6 +33,9 @@ export interface HostOptions {
   readonly random: Random;
   readonly newId: () => string;
   readonly store: Store;
+  readonly onStoreError: StoreErrorPolicy;
+  readonly storeTimeoutMs: number;
+  readonly leaseMs: number;
   readonly logger: Logger;
   /** Undefined: nobody inspects. */
   readonly watch: Watch | undefined;
@@ -56,6 +61,7 @@ export class Host {
   readonly random: Random;
   readonly newId: () => string;
   readonly store: Store;
+  readonly stored: Stored;
   readonly logger: Logger;
   readonly timers: Timers;
   readonly backgroundTimers: Timers;
@@ -68,6 +74,7 @@ export class Host {
   readonly hosted = new Map<string, Hosted>();
   readonly effects = new Effects(this.hosted);
   readonly providers: Providers;
+  readonly savedBreakers: SavedBreakers;
   readonly budgetLevels: BudgetLevels;
   readonly estimates = new Estimates();
   readonly tools: Tools;
@@ -91,6 +98,7 @@ export class Host {
     this.random = options.random;
     this.newId = options.newId;
     this.store = options.store;
+    this.stored = new Stored(this, options.onStoreError, options.storeTimeoutMs, options.leaseMs);
     this.logger = options.logger;
     this.timers = options.timers;
     this.backgroundTimers = options.backgroundTimers;
@@ -99,6 +107,7 @@ export class Host {
     this.watch = options.watch;
     this.tools = new Tools(this, options.registry);
     this.providers = options.providers(this);
+    this.savedBreakers = new SavedBreakers(this, (provider) => this.providers.breakerOf(provider));
     this.budgetLevels = new BudgetLevels(options.watch, (message, error) =>
       this.internalFault(message, error),
     );

@@ -192,7 +192,7 @@ function errorFor(
     case 'partial':
       return undefined;
     case 'cancelled':
-      return cancelledError(participant);
+      return cancelledError(participant, x.stopReason);
     case 'timed_out':
       return nestedLimitOf(x, 'deadline_exceeded') ?? timeError(participant);
     case 'budget_exceeded':
@@ -202,8 +202,8 @@ function errorFor(
   }
 }
 
-function cancelledError(participant: Participant): CancelledError {
-  const cause = participant.leaving?.reason;
+function cancelledError(participant: Participant, stopReason?: unknown): CancelledError {
+  const cause = participant.leaving ? participant.leaving.reason : stopReason;
   const because =
     cause instanceof Error && cause.message !== '' ? `: ${cause.message.replace(/\.$/, '')}` : '';
   const message = `The run was cancelled${because}. Its output tells what was finished and what it cost.`;

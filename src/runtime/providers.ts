@@ -3,6 +3,7 @@ import type { PoolOptions, ReliabilityOptions, RetryConfig, RetryOptions } from 
 import type { BreakerState } from '../core/events.js';
 import { RetryBudget } from '../core/retry-budget.js';
 import { Breaker, type BreakerPorts } from './breaker.js';
+import type { BreakerSnapshot } from './breaker-snapshot.js';
 import { Pool } from './pools.js';
 import type { ProviderStatus } from './watch.js';
 
@@ -32,10 +33,22 @@ export class Providers {
     private reliability: ReliabilityOptions,
     private readonly pools: Readonly<Record<string, PoolOptions>>,
     private readonly ports: BreakerPorts,
+    /** What was kept of a breaker by an earlier process. */
+    private readonly saved: (key: string) => BreakerSnapshot | undefined,
   ) {}
 
   get size(): number {
     return this.known.size;
+  }
+
+  /** Those that were asked for. */
+  get breakers(): readonly Breaker[] {
+    return [...this.known.values()].map(({ breaker }) => breaker);
+  }
+
+  /** The breaker of a provider that was asked for. */
+  breakerOf(key: string): Breaker | undefined {
+    return this.known.get(key)?.breaker;
   }
 
   get(key: string): Provider {
@@ -53,6 +66,8 @@ export class Providers {
       cooldownUntil: 0,
     };
     this.known.set(key, provider);
+    const saved = this.saved(key);
+    if (saved) provider.breaker.restore(saved);
     return provider;
   }
 

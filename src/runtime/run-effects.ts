@@ -1,5 +1,4 @@
 import { callPlanner } from '../actors/planner-call.js';
-import { callStore } from '../actors/store-call.js';
 import { describeError, StoreError } from '../core/errors.js';
 import { copyJson } from '../core/json.js';
 import type { Claim } from '../core/ports.js';
@@ -10,7 +9,6 @@ import type { RunContext } from '../machines/run-context.js';
 import { runMachine } from '../machines/run.js';
 import { attemptEffectsOf, toolOf } from './attempt-effects.js';
 import { startBundle } from './bundle-start.js';
-import { LEASE_MS } from './claims.js';
 import type { Execution } from './execution.js';
 import type { Host } from './host.js';
 
@@ -59,22 +57,21 @@ export function provideRun(host: Host) {
 
 function claimKey(host: Host, x: Execution): void {
   const { key, fingerprint } = x.spec.claim!;
-  callStore(
-    () => host.store.claim({ key, fingerprint, owner: x.id, leaseMs: LEASE_MS, now: host.now() }),
-    (answer) => claimed(host, x, checkClaim(answer)),
-    (error) => {
-      host.troupeEvents.emit({ type: 'store_failed', operation: 'claim', message: describeError(error) });
-      const message = `The store could not claim the idempotency key: ${describeError(error)}. Nothing was run; try again.`;
-      reject(x, new StoreError(message, { cause: error }));
-    },
-  );
+  const now = host.now();
+  host.stored.call({
+    operation: 'claim',
+    call: () => host.store.claim({ key, fingerprint, owner: x.id, leaseMs: host.stored.leaseMs, now }),
+    answered: (answer) => claimed(host, x, checkClaim(answer), now),
+    failed: (error) => unclaimed(host, x, error),
+    late: () => host.claims.giveUp(x),
+  });
 }
 
-function claimed(host: Host, x: Execution, claim: Claim): void {
+function claimed(host: Host, x: Execution, claim: Claim, askedAt: number): void {
   switch (claim.kind) {
     case 'won':
       if (x.isEnded) return host.claims.giveUp(x);
-      host.claims.renewLater(x);
+      host.claims.won(x, askedAt);
       return x.send({ type: 'claim.won' });
     case 'stored': {
       if (x.isEnded) return;
@@ -83,10 +80,28 @@ function claimed(host: Host, x: Execution, claim: Claim): void {
       return x.send({ type: 'claim.stored', status });
     }
     case 'held':
+      x.heldUntil = host.now() + claim.retryAfterMs;
       return x.send({ type: 'claim.held', until: host.now() + Math.min(POLL_MS, claim.retryAfterMs) });
     case 'conflict':
       return reject(x, host.claims.conflict(x.spec.claim!.key));
   }
+}
+
+/** The store failed at the claim, and may have carried it out all the same. */
+function unclaimed(host: Host, x: Execution, error: unknown): void {
+  host.claims.giveUp(x);
+  if (x.isEnded) return;
+  const why = `The store could not claim the idempotency key: ${describeError(error)}.`;
+  if (host.stored.policy === 'fail') {
+    return reject(x, new StoreError(`${why} Nothing was run; try again.`, { cause: error }));
+  }
+  // It was heard of another process that runs it: that one's lease must end first.
+  if (x.heldUntil > host.now()) {
+    return x.send({ type: 'claim.held', until: Math.min(x.heldUntil, host.now() + POLL_MS) });
+  }
+  x.isUnclaimed = true;
+  x.warn('not_stored', `${why} It was run all the same (\`onStoreError\`); its answer was not stored.`);
+  x.send({ type: 'claim.won' });
 }
 
 /** A store may answer with anything; past here it is a claim. */

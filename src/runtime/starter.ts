@@ -288,9 +288,9 @@ export class Starter {
       x.participants.delete(participant);
       return this.endWith(participant, outcomeFor(participant, x, kind, x.context, true));
     }
+    if (kind === 'cancelled') return x.stop(reason);
     x.isStopping = true;
-    x.stopReason = reason;
-    x.send({ type: kind === 'cancelled' ? 'cancel' : 'deadline.passed' });
+    x.send({ type: 'deadline.passed' });
   }
 
   private endWith(participant: Participant, outcome: Outcome): void {

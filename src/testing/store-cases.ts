@@ -215,6 +215,25 @@ export const CASES: Readonly<Record<string, (probe: Probe) => Promise<void>>> = 
     await probe.isHeld(0, LEASE_MS, { fingerprint: 'Aa' });
   },
 
+  // Breakers, in a store that keeps them
+  'the last snapshot of each breaker is found again, unchanged': async ({ store }) => {
+    assert.equal(typeof store.saveBreaker, typeof store.loadBreakers);
+    if (!store.saveBreaker || !store.loadBreakers) return;
+    assert.deepEqual(await store.loadBreakers(), []);
+    const last = ODD_KEYS.map((provider): JsonValue => ({
+      provider,
+      openUntil: 1.5,
+      samples: [[1, 2, 3, 4]],
+    }));
+    for (const [index, provider] of ODD_KEYS.entries()) {
+      await store.saveBreaker({ provider, snapshot: { provider, openUntil: null }, now: index });
+      await store.saveBreaker({ provider, snapshot: last[index]!, now: index + 1 });
+    }
+    const found = await store.loadBreakers();
+    const inOrder = (all: readonly JsonValue[]) => all.map((each) => JSON.stringify(each)).sort();
+    assert.deepEqual(inOrder(found), inOrder(last));
+  },
+
   // The end
   'it closes, and closing it again does no harm': async ({ store }) => {
     await store.close?.();

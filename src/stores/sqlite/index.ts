@@ -1,1 +1,2 @@
-export {};
+/** The door `troupe/sqlite`. */
+export { sqliteStore, type SqliteStoreOptions } from './sqlite-store.js';
