@@ -68,6 +68,10 @@ export const FAULTS = {
   'normalises keys': 'keys do not meet, whatever they hold',
   'keeps records in a plain object': 'keys do not meet, whatever they hold',
   'does not tell upper from lower case in owners': 'owners and fingerprints do not meet either',
+  'keeps the first snapshot of a breaker': 'the last snapshot of each breaker is found again, unchanged',
+  'does not tell upper from lower case in providers':
+    'the last snapshot of each breaker is found again, unchanged',
+  'saves breakers that it cannot load': 'the last snapshot of each breaker is found again, unchanged',
   'cannot be closed twice': 'it closes, and closing it again does no harm',
 } as const;
 
@@ -78,12 +82,27 @@ const turn = () => new Promise((resolve) => setImmediate(resolve));
 /** A store that answers by promise, and does at most one thing wrong. */
 export class SpoiledStore implements Store {
   private readonly records = new Map<string, Entry>();
+  private readonly breakers = new Map<string, JsonValue>();
   private isClosed = false;
 
   constructor(
     private readonly ttlMs: number,
     private readonly fault?: Fault,
-  ) {}
+  ) {
+    if (fault === 'saves breakers that it cannot load') Object.assign(this, { loadBreakers: undefined });
+  }
+
+  async saveBreaker({ provider, snapshot }: { provider: string; snapshot: JsonValue }): Promise<void> {
+    const id = this.is('does not tell upper from lower case in providers')
+      ? provider.toLowerCase()
+      : provider;
+    if (this.is('keeps the first snapshot of a breaker') && this.breakers.has(id)) return;
+    this.breakers.set(id, structuredClone(snapshot));
+  }
+
+  async loadBreakers(): Promise<JsonValue[]> {
+    return [...this.breakers.values()];
+  }
 
   async claim({ key, fingerprint, owner, leaseMs, now: at }: ClaimRequest): Promise<Claim> {
     const now = this.time(at);
