@@ -1,1 +1,3 @@
-export {};
+/** The door `troupe/http`. */
+export { createHandler, type FetchHandler } from './handler.js';
+export type { Caller, HandlerOptions } from './options.js';

@@ -1,0 +1,187 @@
+import { ReliableOrchestrator, type Troupe } from '../../index.js';
+import { readCancelBody, readRunBody } from './body.js';
+import { eventStream } from './event-stream.js';
+import { serverSentEvents, uiMessageStream, type Format } from './formats.js';
+import { parseOptions, type Caller, type HandlerOptions, type Settings } from './options.js';
+import { Problem, problemOf } from './problem.js';
+import { acceptedResponse, describe, endResponse, json } from './responses.js';
+import { Runs, type KnownRun } from './runs.js';
+import { heardOf, startRun } from './start.js';
+import { lastEventId, wantsOf, type FormatName } from './wants.js';
+import { within } from './within.js';
+
+/** Answers a request as `fetch` gets it, and never rejects. */
+export type FetchHandler = (request: Request) => Promise<Response>;
+
+/**
+ * Serves the runs of a Troupe over HTTP, for whatever mounts a function from `Request` to `Response`.
+ *
+ * | route                   | does                                                                                     |
+ * | ----------------------- | ---------------------------------------------------------------------------------------- |
+ * | `POST /runs`            | starts a run: 202; its output with `Prefer: wait=30`; its events with `Accept: text/event-stream` |
+ * | `GET /runs/{id}`        | how it is, or how it ended                                                               |
+ * | `GET /runs/{id}/events` | its events as SSE, after `Last-Event-ID`; `?format=ui-message-stream` for the AI SDK     |
+ * | `POST /runs/{id}/cancel`, `DELETE /runs/{id}` | cancels it                                                         |
+ * | `GET /tools`            | the tools that may be named                                                              |
+ *
+ * Errors are `application/problem+json`.
+ *
+ * @throws {InvalidOptionsError} without `authorize`, or for an option that is not usable.
+ */
+export function createHandler(troupe: Troupe<any>, options: HandlerOptions): FetchHandler {
+  const settings = parseOptions(options, () => new ReliableOrchestrator({ troupe }));
+  const handler = new Handler(troupe, settings);
+  return (request) => handler.answer(request);
+}
+
+interface Route {
+  readonly method: string;
+  readonly path: RegExp;
+  readonly answer: (request: Request, caller: Caller, runId: string) => Promise<Response> | Response;
+}
+
+class Handler {
+  private readonly runs: Runs;
+  private readonly routes: readonly Route[] = [
+    { method: 'POST', path: /^\/runs$/, answer: (request, caller) => this.start(request, caller) },
+    { method: 'GET', path: /^\/runs\/([^/]+)$/, answer: (_, caller, id) => this.read(caller, id) },
+    { method: 'DELETE', path: /^\/runs\/([^/]+)$/, answer: (...args) => this.cancel(...args) },
+    { method: 'POST', path: /^\/runs\/([^/]+)\/cancel$/, answer: (...args) => this.cancel(...args) },
+    { method: 'GET', path: /^\/runs\/([^/]+)\/events$/, answer: (...args) => this.events(...args) },
+    { method: 'GET', path: /^\/tools$/, answer: () => this.tools() },
+  ];
+
+  constructor(
+    private readonly troupe: Troupe,
+    private readonly settings: Settings,
+  ) {
+    this.runs = new Runs(settings);
+  }
+
+  async answer(request: Request): Promise<Response> {
+    try {
+      const caller = await this.authorize(request);
+      return caller instanceof Response ? caller : await this.route(request, caller);
+    } catch (error) {
+      const problem = problemOf(error);
+      if (problem !== error && problem.code === 'internal') this.tell(error);
+      return problem.toResponse();
+    }
+  }
+
+  private async authorize(request: Request): Promise<Caller | Response> {
+    const answer = await this.settings.authorize(request);
+    if (answer instanceof Response) return answer;
+    const id = typeof answer === 'object' ? answer?.id : answer;
+    if (typeof id === 'string' && id !== '') return { ...(typeof answer === 'object' ? answer : {}), id };
+    throw new Problem(
+      401,
+      'unauthorized',
+      'The request does not say who sends it, or not so that it can be believed.',
+      {},
+      { 'www-authenticate': 'Bearer' },
+    );
+  }
+
+  private async route(request: Request, caller: Caller): Promise<Response> {
+    const { pathname } = new URL(request.url);
+    const { basePath } = this.settings;
+    const path = pathname.startsWith(`${basePath}/`) ? pathname.slice(basePath.length) : '';
+    const fitting = this.routes.filter((route) => route.path.test(path));
+    const route = fitting.find(({ method }) => method === request.method);
+    if (route) return route.answer(request, caller, route.path.exec(path)![1] ?? '');
+    if (fitting.length === 0) throw new Problem(404, 'not_found', 'There is nothing at this address.');
+    const allow = fitting.map(({ method }) => method).join(', ');
+    throw new Problem(405, 'method_not_allowed', `Use ${allow} here.`, {}, { allow });
+  }
+
+  private async start(request: Request, caller: Caller): Promise<Response> {
+    const { searchParams } = new URL(request.url);
+    const wants = wantsOf(request, searchParams, this.settings.maxTimeoutMs);
+    this.runs.admit(caller);
+    const body = await readRunBody(request, this.settings.maxBodyBytes);
+    if (wants.format === 'ui-message-stream') body.options = { streaming: true, ...body.options };
+    const close = wants.format === undefined ? undefined : this.runs.openStream(caller);
+    try {
+      const known = await startRun(this.troupe, this.settings, this.runs, caller, body, request.headers);
+      const leave = () => {
+        if (body.cancelOnDisconnect === true) known.run.cancel(new Error('The caller left.'));
+      };
+      await heardOf(known);
+      if (known.end && 'error' in known.end && known.end.output === undefined) {
+        this.runs.forget(known);
+        throw known.end.error;
+      }
+      if (wants.format !== undefined) return this.stream(known, wants.format, 0, close!, leave);
+      if (wants.waitMs > 0) await within(known.ended, wants.waitMs, request.signal);
+      if (request.signal.aborted) leave();
+      return known.end && wants.waitMs > 0 ? endResponse(known) : acceptedResponse(known);
+    } catch (error) {
+      close?.();
+      throw error;
+    }
+  }
+
+  private read(caller: Caller, id: string): Response {
+    return json(200, describe(this.runs.find(id, caller)));
+  }
+
+  private async cancel(request: Request, caller: Caller, id: string): Promise<Response> {
+    const known = this.runs.find(id, caller);
+    const { reason } = await readCancelBody(request, this.settings.maxBodyBytes);
+    known.run.cancel(new Error(reason ?? 'The caller asked for it.'));
+    return json(202, describe(known));
+  }
+
+  private async events(request: Request, caller: Caller, id: string): Promise<Response> {
+    const known = this.runs.find(id, caller);
+    const { searchParams } = new URL(request.url);
+    const { format = 'sse' } = wantsOf(request, searchParams, 0);
+    const after = lastEventId(request.headers.get('last-event-id') ?? searchParams.get('after'));
+    // A reader that has the last event must be told to stay away: `EventSource` comes back by itself.
+    if (known.end && after > 0 && (await lastSeq(known)) <= after) return new Response(null, { status: 204 });
+    return this.stream(known, format, after, this.runs.openStream(caller), () => {});
+  }
+
+  private tools(): Response {
+    const { tools } = this.settings;
+    const all = Object.entries(this.troupe.listTools());
+    return json(200, { tools: Object.fromEntries(all.filter(([name]) => tools?.includes(name) ?? true)) });
+  }
+
+  private stream(
+    { run }: KnownRun,
+    name: FormatName,
+    after: number,
+    close: () => void,
+    leave: () => void,
+  ): Response {
+    const contentOf = () => run.output.then(({ content }) => content).catch(() => null);
+    const format: Format = name === 'sse' ? serverSentEvents(after) : uiMessageStream(run.id, contentOf);
+    const stream = eventStream(run.events, {
+      heartbeatMs: this.settings.heartbeatMs,
+      opening: format.opening,
+      closing: format.closing,
+      write: (event) => format.write(event),
+      closed: (hasLeft) => {
+        close();
+        if (hasLeft) leave();
+      },
+    });
+    return new Response(stream, { headers: { ...format.headers, 'troupe-run-id': run.id } });
+  }
+
+  private tell(error: unknown): void {
+    try {
+      this.settings.onError(error);
+    } catch {
+      // It is told to nobody else.
+    }
+  }
+}
+
+async function lastSeq({ run }: KnownRun): Promise<number> {
+  let last = 0;
+  for await (const { seq } of run.events) last = seq;
+  return last;
+}
