@@ -9,10 +9,12 @@ export type {
   ActorSubject,
   InspectedTroupe,
   Inspector,
+  ProviderStatus,
   TroupeInspector,
   TroupeNews,
 } from './runtime/watch.js';
 export type { BreakerSnapshot } from './runtime/breaker-snapshot.js';
+export type { StoreErrorPolicy } from './runtime/stored.js';
 export { memoryStore, type MemoryStoreOptions } from './runtime/memory-store.js';
 
 export { defineTool, Tool, ToolResult, toolResult } from './core/tool.js';

@@ -11,7 +11,7 @@ import { memoryStore } from './runtime/memory-store.js';
 import { Providers } from './runtime/providers.js';
 import { Timers } from './runtime/timers.js';
 import { TroupeEvents } from './runtime/troupe-events.js';
-import { Watch, type Inspector } from './runtime/watch.js';
+import { Watch, type Inspector, type ProviderStatus } from './runtime/watch.js';
 import { environmentInspector } from './environment-inspector.js';
 import { checkOptions, checkTool, sharedPart, type TroupeOptions } from './troupe-options.js';
 
@@ -148,6 +148,20 @@ export class Troupe<const Tools extends readonly AnyTool[] = readonly AnyTool[]>
       },
     ]);
     return Object.fromEntries(described);
+  }
+
+  /** What the calls to each provider share, by name, of those that were asked for: for health checks and dashboards. */
+  listProviders(): Record<string, ProviderStatus> {
+    return Object.fromEntries(
+      hostOf(this)
+        .providers.statuses()
+        .map((status) => [status.provider, status]),
+    );
+  }
+
+  /** Callers whose run has not ended, nested runs included. */
+  get activeRuns(): number {
+    return hostOf(this).starter.active.size;
   }
 
   /** The breaker of a provider; it is made when first asked for. */

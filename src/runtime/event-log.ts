@@ -1,5 +1,6 @@
 import type { EventStamp, RunEvent, RunEventBody } from '../core/events.js';
 import { deepFreeze } from '../core/json.js';
+import { leavesAtOnce, type Waiting } from './leaving.js';
 
 /** A reader further behind than this gets small events merged. */
 const EXACT_TAIL = 1024;
@@ -30,10 +31,9 @@ export function stamped(body: RunEventBody, stamp: EventStamp): RunEvent {
   return deepFreeze(Object.assign({}, body, stamp) as RunEvent);
 }
 
-interface Reader {
+interface Reader extends Waiting {
   /** Sequence number of the last event it was given. */
   seen: number;
-  wake: (() => void) | undefined;
 }
 
 /**
@@ -82,8 +82,12 @@ export class EventLog implements AsyncIterable<RunEvent> {
     this.wakeAll();
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<RunEvent, void, undefined> {
-    const reader: Reader = { seen: 0, wake: undefined };
+  [Symbol.asyncIterator](): AsyncGenerator<RunEvent, void, undefined> {
+    const reader: Reader = { seen: 0, wake: undefined, hasLeft: false };
+    return leavesAtOnce(this.readBy(reader), reader);
+  }
+
+  private async *readBy(reader: Reader): AsyncGenerator<RunEvent, void, undefined> {
     const readers = (this.readers ??= new Set());
     readers.add(reader);
     try {
@@ -93,7 +97,7 @@ export class EventLog implements AsyncIterable<RunEvent> {
           reader.seen = event.seq;
           this.shown(event);
           yield event;
-        } else if (this.isEnded) {
+        } else if (this.isEnded || reader.hasLeft) {
           return;
         } else {
           await new Promise<void>((resolve) => (reader.wake = resolve));

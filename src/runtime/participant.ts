@@ -3,7 +3,7 @@ import type { RunEvent, RunEventBody } from '../core/events.js';
 import { settled } from '../core/callbacks.js';
 import { isThenable, type Clock, type Logger } from '../core/ports.js';
 import type { OrchestrationOutput } from '../core/output.js';
-import { describeError } from '../core/errors.js';
+import { describeError, type ErrorJson } from '../core/errors.js';
 import { deepFreeze, toJson } from '../core/json.js';
 import { EventLog, stamped } from './event-log.js';
 import type { RunSnapshot } from './run-handle.js';
@@ -57,6 +57,8 @@ export class Participant {
   isEnding = false;
   private hasFaultyObserver = false;
   private seq = 0;
+  /** The last event as its readers got it, where `redact` decides that. */
+  private last: RunEvent | undefined;
   private resolve!: (output: OrchestrationOutput) => void;
   private reject!: (error: unknown) => void;
 
@@ -121,6 +123,7 @@ export class Participant {
     }
     const told = stamped(body, { runId, traceId, seq, at });
     const event = redact ? deepFreeze(this.redacted(told, redact)) : told;
+    if (redact) this.last = event;
     this.log.push(event);
     watch?.tell({ type: 'said', runId, traceId, seq, body: event });
     if (observer) this.observe(event, observer);
@@ -143,8 +146,22 @@ export class Participant {
     const { output, error } = settle as { output?: OrchestrationOutput; error?: unknown };
     const isRedacted = this.config.redact !== undefined;
     watch?.tell({ type: 'ended', runId, isRedacted, output, error });
-    if ('output' in settle) this.resolve(settle.output);
-    else this.reject(settle.error);
+    if ('output' in settle) this.resolve(this.withShownError(settle.output));
+    else {
+      const { error } = settle as { error: { output?: OrchestrationOutput } };
+      if (error.output) error.output = this.withShownError(error.output);
+      this.reject(error);
+    }
+  }
+
+  /** What `redact` took out of the last event is not in the output's error either. */
+  private withShownError(output: OrchestrationOutput): OrchestrationOutput {
+    if (!output.error || !this.config.redact) return output;
+    const { name, code } = output.error;
+    const shown: Partial<ErrorJson> =
+      this.last && 'error' in this.last ? this.last.error : { message: 'It was withheld by `redact`.' };
+    const message = typeof shown.message === 'string' ? shown.message : 'It was withheld by `redact`.';
+    return { ...output, error: { ...shown, name, code, message } } as OrchestrationOutput;
   }
 
   private redacted(event: RunEvent, redact: NonNullable<RunConfig['redact']>): RunEvent {

@@ -1,11 +1,16 @@
 import type { TroupeEvent, TroupeEventBody } from '../core/events.js';
+import { leavesAtOnce, type Waiting } from './leaving.js';
 
 /** Events a reader may be behind with; older ones are dropped. */
 const BEHIND = 1024;
 
+interface Reader extends Waiting {
+  readonly queue: TroupeEvent[];
+}
+
 /** Events that belong to no run. A reader gets what happens from when it began to read. */
 export class TroupeEvents implements AsyncIterable<TroupeEvent> {
-  private readonly readers = new Set<{ queue: TroupeEvent[]; wake: (() => void) | undefined }>();
+  private readonly readers = new Set<Reader>();
   private seq = 0;
   private isEnded = false;
 
@@ -33,17 +38,17 @@ export class TroupeEvents implements AsyncIterable<TroupeEvent> {
 
   [Symbol.asyncIterator](): AsyncGenerator<TroupeEvent, void, undefined> {
     // Registered before the first `next()`, so that nothing between is missed.
-    const reader = { queue: [] as TroupeEvent[], wake: undefined as (() => void) | undefined };
+    const reader: Reader = { queue: [], wake: undefined, hasLeft: false };
     this.readers.add(reader);
-    return this.read(reader);
+    return leavesAtOnce(this.read(reader), reader);
   }
 
-  private async *read(reader: { queue: TroupeEvent[]; wake: (() => void) | undefined }) {
+  private async *read(reader: Reader): AsyncGenerator<TroupeEvent, void, undefined> {
     try {
       for (;;) {
         const event = reader.queue.shift();
         if (event !== undefined) yield event;
-        else if (this.isEnded) return;
+        else if (this.isEnded || reader.hasLeft) return;
         else await new Promise<void>((resolve) => (reader.wake = resolve));
       }
     } finally {

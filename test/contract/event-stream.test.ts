@@ -191,3 +191,19 @@ describe('a reader far behind', () => {
     );
   });
 });
+
+it('a reader that leaves while it waits is not kept waiting', async () => {
+  const { troupe } = createSimulation();
+  const run = new Orchestrator(troupe).start({ tool: scriptedTool('t', [hang()]), request: {} });
+  for (const events of [run.events, troupe.events]) {
+    const reader = events[Symbol.asyncIterator]();
+    if (events === run.events) {
+      await reader.next();
+      await reader.next();
+    }
+    const waiting = reader.next();
+    await reader.return!();
+    expect(await waiting).toEqual({ done: true, value: undefined });
+  }
+  run.cancel();
+});

@@ -1,6 +1,7 @@
+import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { Orchestrator, type RunEvent } from '../../src/index.js';
-import { createSimulation, fail, ok, scriptedTool } from '../../src/testing/index.js';
+import { Orchestrator, orThrow, type CancelledError, type RunEvent } from '../../src/index.js';
+import { createSimulation, fail, hang, ok, scriptedTool, throws } from '../../src/testing/index.js';
 
 function setUp(redact: (event: RunEvent) => unknown, script = [ok('fine')]) {
   const lines: string[] = [];
@@ -37,19 +38,62 @@ describe('`redact`', () => {
     expect(observed.find(({ type }) => type === 'delta')).toMatchObject({ text: 'my card is ****' });
   });
 
-  it('works on a copy: what it changes in place reaches neither the run nor its output', async () => {
-    const { run } = setUp(
+  it('works on a copy: what it changes in place reaches no other event', async () => {
+    const { run, read } = setUp(
       (event) => {
-        if (event.type === 'error') (event.error as { message: string }).message = 'hidden';
+        if (event.type === 'attempt_failed') (event.failure as { message: string }).message = 'hidden';
         return event;
       },
       [fail(401)],
     );
-    const output = await run.output;
-    expect(output.error!.message).toContain('HTTP 401');
-    const events = [];
-    for await (const event of run.events) events.push(event);
-    expect(events.at(-1)).toMatchObject({ type: 'error', error: { message: 'hidden' } });
+    await run.output;
+    const events = await read();
+    expect(events.find(({ type }) => type === 'attempt_failed')).toMatchObject({
+      failure: { message: 'hidden' },
+    });
+    expect(events.at(-1)).toMatchObject({
+      type: 'error',
+      error: { message: expect.stringContaining('HTTP 401') as string },
+    });
+  });
+
+  describe('decides what errors tell', () => {
+    const SECRET = 'sk-live-42';
+    const leaky = throws(Object.assign(new Error(`key ${SECRET} is not valid`), { status: 401 }));
+    const hide = (event: RunEvent) => JSON.parse(JSON.stringify(event).replaceAll(SECRET, '***')) as RunEvent;
+
+    it('in the output, and in what `orThrow` makes of it', async () => {
+      const output = await setUp(hide, [leaky]).run.output;
+      expect(output.error).toMatchObject({ name: 'ToolExecutionError', code: 'authentication' });
+      expect(output.error!.message).toContain('key *** is not valid');
+      expect(JSON.stringify(output)).not.toContain(SECRET);
+      let thrown: unknown;
+      try {
+        orThrow(output);
+      } catch (error) {
+        thrown = error;
+      }
+      expect(inspect(thrown, { depth: 20 })).not.toContain(SECRET);
+      expect(thrown).toMatchObject({ code: 'authentication' });
+    });
+
+    it('in the output of a run that was rejected', async () => {
+      const { run } = setUp(hide, [hang()]);
+      run.cancel(new Error(`not with ${SECRET}`));
+      const error = await run.output.catch((caught: CancelledError) => caught);
+      expect(JSON.stringify((error as CancelledError).output)).not.toContain(SECRET);
+    });
+
+    it('and one that throws, or gives nothing, leaves only what they are', async () => {
+      for (const redact of [() => undefined, () => fail(500)({} as never) as RunEvent]) {
+        const output = await setUp(redact, [leaky]).run.output;
+        expect(output.error).toEqual({
+          name: 'ToolExecutionError',
+          code: 'authentication',
+          message: 'It was withheld by `redact`.',
+        });
+      }
+    });
   });
 
   it('cannot change type, number, ids or time', async () => {
