@@ -10,6 +10,10 @@ interface Entry {
 }
 
 const COMMANDS: Readonly<Record<string, Entry>> = {
+  run: {
+    summary: 'one run of the tools in troupe.config.js, for a first try without code',
+    load: () => import('./run.js'),
+  },
   inspect: {
     summary: 'a page on this machine that shows every run live, and an app shown in it',
     load: () => import('./inspect.js'),
