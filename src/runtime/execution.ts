@@ -65,7 +65,7 @@ export class Execution extends AttemptRecord {
   stopReason: unknown;
   /** Until when another process held its key, when the store was last heard of; 0: it did not. */
   heldUntil = 0;
-  /** It runs without a claim of its key, as the store failed. */
+  /** The store failed to claim its key: it has nothing to give back, and stores nothing. */
   isUnclaimed = false;
   private isAnnounced = false;
   whenEnded: (() => void) | undefined;

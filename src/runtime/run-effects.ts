@@ -91,15 +91,16 @@ function claimed(host: Host, x: Execution, claim: Claim, askedAt: number): void 
 function unclaimed(host: Host, x: Execution, error: unknown): void {
   host.claims.giveUp(x);
   if (x.isEnded) return;
+  x.isUnclaimed = true;
   const why = `The store could not claim the idempotency key: ${describeError(error)}.`;
   if (host.stored.policy === 'fail') {
     return reject(x, new StoreError(`${why} Nothing was run; try again.`, { cause: error }));
   }
   // It was heard of another process that runs it: that one's lease must end first.
   if (x.heldUntil > host.now()) {
+    x.isUnclaimed = false;
     return x.send({ type: 'claim.held', until: Math.min(x.heldUntil, host.now() + POLL_MS) });
   }
-  x.isUnclaimed = true;
   x.warn('not_stored', `${why} It was run all the same (\`onStoreError\`); its answer was not stored.`);
   x.send({ type: 'claim.won' });
 }

@@ -1,7 +1,9 @@
 import pg from 'pg';
-import { afterAll, beforeAll, describe, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { defineTool, Orchestrator, Troupe, type TroupeEvent } from '../../src/index.js';
 import { storeContract } from '../../src/testing/index.js';
-import { postgresStore } from '../../src/stores/postgres/index.js';
+import { postgresMigration, postgresStore } from '../../src/stores/postgres/index.js';
+import { quiet } from '../hostile/harness.js';
 import { hasPostgres, startPostgres, type PostgresServer } from './postgres-server.js';
 
 describe.skipIf(!hasPostgres)('postgresStore', () => {
@@ -16,8 +18,138 @@ describe.skipIf(!hasPostgres)('postgresStore', () => {
     server.remove();
   });
 
+  const clear = () => pool.query('drop table if exists troupe_runs, troupe_breakers, troupe_migrations');
+  const claim = (owner: string, now = 0, key = 'k') => ({ key, fingerprint: 'f', owner, leaseMs: 1000, now });
+
   storeContract(async ({ ttlMs }) => {
-    await pool.query('drop table if exists troupe_runs, troupe_breakers, troupe_migrations');
+    await clear();
     return postgresStore(pool, { ttlMs });
   }, it);
+
+  it('makes its tables once, however many begin at once', async () => {
+    await clear();
+    const stores = Array.from({ length: 20 }, () => postgresStore(pool));
+    const claims = await Promise.all(stores.map((store, index) => store.claim(claim(`owner ${index}`))));
+    expect(claims.filter(({ kind }) => kind === 'won')).toHaveLength(1);
+  });
+
+  it('needs no right to make tables, when told that they are there', async () => {
+    await clear();
+    const store = postgresStore(pool, { migrate: false });
+    await expect(store.claim(claim('a'))).rejects.toThrow('"troupe_runs" does not exist');
+    await pool.query(postgresMigration);
+    await pool.query(postgresMigration);
+    expect((await store.claim(claim('a'))).kind).toBe('won');
+  });
+
+  it('refuses tables that a newer Troupe has made', async () => {
+    await clear();
+    await pool.query(postgresMigration);
+    await pool.query('insert into troupe_migrations (version) values (99)');
+    await expect(postgresStore(pool).claim(claim('a'))).rejects.toThrow(
+      'made by a newer Troupe (version 99)',
+    );
+    await clear();
+  });
+
+  it('removes what has expired', async () => {
+    await clear();
+    const store = postgresStore(pool, { ttlMs: 1000 });
+    await store.claim(claim('a', 0, 'answered'));
+    await store.complete({ key: 'answered', owner: 'a', output: 1, now: 0 });
+    await store.claim(claim('a', 0, 'held'));
+    const keys = async () =>
+      (await pool.query('select key from troupe_runs order by key')).rows.map(({ key }) => key as string);
+    await store.claim(claim('a', 60_000, 'later'));
+    await expect.poll(keys).toEqual(['held', 'later']);
+    await store.claim(claim('a', 3_601_000, 'still later'));
+    await expect.poll(keys).toEqual(['later', 'still later']);
+  });
+
+  it('stores once an answer that it sends twice, as over a connection that broke', async () => {
+    await clear();
+    const store = postgresStore(pool);
+    await store.claim(claim('a'));
+    const answer = { key: 'k', owner: 'a', output: { n: 1 }, now: 1 };
+    expect([await store.complete(answer), await store.complete(answer)]).toEqual([true, true]);
+    expect(await store.complete({ ...answer, output: { n: 2 } })).toBe(false);
+    expect(await store.claim(claim('b', 2))).toEqual({ kind: 'stored', output: { n: 1 } });
+  });
+
+  it('survives a server that is stopped: runs are refused, those under way end, and all is there afterwards', async () => {
+    await clear();
+    const own = new pg.Pool({ connectionString: server.url });
+    const store = postgresStore(own);
+    const events: TroupeEvent[] = [];
+    const troupe = new Troupe({ store, logger: quiet });
+    const reading = (async () => {
+      for await (const event of troupe.events) events.push(event);
+    })();
+    let open!: () => void;
+    const opened = new Promise<void>((resolve) => (open = resolve));
+    const tool = defineTool({
+      name: 't',
+      async execute({ waits }: { waits: boolean }) {
+        if (waits) await opened;
+        return 'answer';
+      },
+    });
+    const orchestrator = new Orchestrator(troupe);
+    const run = (idempotencyKey: string, waits = false) =>
+      orchestrator.run({ tool, request: { waits }, options: { idempotencyKey } });
+    await run('before');
+    const under = orchestrator.start({
+      tool,
+      request: { waits: true },
+      options: { idempotencyKey: 'under way' },
+    });
+    for await (const { type } of under.events) if (type === 'tool_started') break;
+
+    server.stop('immediate');
+    await expect(run('while it is down')).rejects.toMatchObject({ code: 'store_failed' });
+    open();
+    const { status, metadata } = await under.output;
+    expect(status).toBe('completed');
+    expect(metadata.warnings).toEqual([
+      expect.stringContaining('The answer was not stored: the store failed: '),
+    ]);
+
+    server.start();
+    expect((await run('before')).metadata.replayed).toBe(true);
+    expect((await run('while it is down')).metadata).toMatchObject({ replayed: false, warnings: [] });
+    await troupe.close();
+    await reading;
+    expect(events.map((event) => event.type === 'store_failed' && event.operation)).toEqual([
+      'claim',
+      'complete',
+    ]);
+    await own.end();
+  });
+
+  it('does not end the process over an idle connection that breaks, and leaves the pool as it was', async () => {
+    const own = new pg.Pool({ connectionString: server.url });
+    const stores = [postgresStore(own), postgresStore(own)];
+    await stores[0]!.loadBreakers!();
+    server.stop('immediate');
+    server.start();
+    await stores[1]!.loadBreakers!();
+    for (const store of stores) {
+      await store.close!();
+      await store.close!();
+    }
+    expect(own.listenerCount('error')).toBe(0);
+    await own.end();
+  });
+});
+
+describe('postgresStore', () => {
+  it.each([
+    [undefined, {}, 'takes a `Pool` of the package pg'],
+    ['postgres://localhost', {}, 'takes a `Pool` of the package pg'],
+    [new pg.Pool(), { ttlMs: -1 }, '`ttlMs`'],
+    [new pg.Pool(), { migrate: 'yes' }, '`migrate`'],
+    [new pg.Pool(), { schema: 'x' }, 'Unknown option `schema`'],
+  ])('refuses what cannot be used (%#)', (where, options, why) => {
+    expect(() => postgresStore(where as never, options as object)).toThrow(why);
+  });
 });

@@ -1,4 +1,132 @@
-import { it } from 'vitest';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { storeContract } from '../../src/testing/index.js';
 import { sqliteStore } from '../../src/stores/sqlite/index.js';
+
+let dir: string;
+beforeEach(() => (dir = mkdtempSync(path.join(tmpdir(), 'troupe-sqlite-'))));
+afterEach(() => rmSync(dir, { recursive: true }));
+const file = (name = 'store.db') => path.join(dir, name);
+const claim = (owner: string, now = 0, key = 'k') => ({ key, fingerprint: 'f', owner, leaseMs: 1000, now });
+
 storeContract(({ ttlMs }) => sqliteStore(':memory:', { ttlMs }), it);
+
+describe('sqliteStore', () => {
+  it('keeps what it was given when it is opened again', async () => {
+    const first = sqliteStore(file());
+    await first.claim(claim('a'));
+    await first.complete({ key: 'k', owner: 'a', output: { n: 1 }, now: 1 });
+    await first.saveBreaker!({ provider: 'p', snapshot: { provider: 'p' }, now: 1 });
+    await first.close!();
+    const second = sqliteStore(file());
+    expect(await second.claim(claim('b', 86_400_000))).toEqual({ kind: 'stored', output: { n: 1 } });
+    expect((await second.claim(claim('b', 86_400_001))).kind).toBe('won');
+    expect(await second.loadBreakers!()).toEqual([{ provider: 'p' }]);
+    await second.close!();
+  });
+
+  it('holds one lock over all who have the file open', async () => {
+    const stores = [sqliteStore(file()), sqliteStore(file())];
+    expect((await stores[0]!.claim(claim('a'))).kind).toBe('won');
+    expect((await stores[1]!.claim(claim('b'))).kind).toBe('held');
+    for (const store of stores) await store.close!();
+  });
+
+  it('removes what has expired', async () => {
+    const store = sqliteStore(file(), { ttlMs: 1000 });
+    for (let index = 0; index < 50; index++) {
+      await store.claim(claim('a', 0, `answered ${index}`));
+      await store.complete({ key: `answered ${index}`, owner: 'a', output: 1, now: 0 });
+      await store.claim(claim('a', 0, `held ${index}`));
+    }
+    const count = () => {
+      const Database = createRequire(import.meta.url)('libsql') as new (path: string) => {
+        prepare(sql: string): { get(): { n: number } };
+        close(): void;
+      };
+      const database = new Database(file());
+      const { n } = database.prepare('select count(*) as n from troupe_runs').get();
+      database.close();
+      return n;
+    };
+    await store.claim(claim('a', 59_999, 'too early to look'));
+    expect(count()).toBe(101);
+    await store.claim(claim('a', 60_000, 'answers go'));
+    expect(count()).toBe(52);
+    // A lease that has ended stays for an hour: who had it may still answer.
+    await store.claim(claim('a', 3_601_000, 'leases go'));
+    expect(count()).toBe(3);
+    await store.close!();
+  });
+
+  it('on a full disk runs nothing that it cannot claim, says what it could not store, and loses nothing it has', () => {
+    // Files may not grow beyond 500 KiB; what is written then fails as on a full disk.
+    const script = `trap '' XFSZ; ulimit -f 500; exec "$0" "$1" "$2"`;
+    const worker = path.join(import.meta.dirname, 'full-disk.mjs');
+    const { status, stdout, stderr } = spawnSync('bash', ['-c', script, process.execPath, worker, file()], {
+      encoding: 'utf8',
+    });
+    expect([status, stderr]).toEqual([0, '']);
+    const { ends, stored } = JSON.parse(stdout) as {
+      ends: { bytes?: number; warnings?: string[]; code?: string; message?: string }[];
+      stored: boolean[];
+    };
+    expect(stored.length).toBeGreaterThan(0);
+    expect(stored).not.toContain(false);
+    const refused = ends.filter(({ code }) => code === 'store_failed');
+    expect(refused.length).toBeGreaterThan(0);
+    for (const { message } of refused) {
+      expect(message).toMatch(
+        /^The store could not claim the idempotency key: .+\. Nothing was run; try again\.$/,
+      );
+    }
+    for (const { bytes, warnings } of ends.slice(stored.length).filter((end) => end.code === undefined)) {
+      expect(bytes).toBe(20_000);
+      expect(warnings).toEqual([expect.stringContaining('The answer was not stored: the store failed: ')]);
+    }
+  });
+
+  it('says what is wrong with a file it cannot use', () => {
+    expect(() => sqliteStore(path.join(dir, 'no', 'such', 'folder.db'))).toThrow(
+      expect.objectContaining({
+        code: 'store_failed',
+        message: expect.stringContaining('folder.db') as string,
+      }),
+    );
+    writeFileSync(
+      file('text.db'),
+      'This is no database, but it is long enough to look like one. '.repeat(20),
+    );
+    expect(() => sqliteStore(file('text.db'))).toThrow('could not open');
+    const Database = createRequire(import.meta.url)('libsql') as new (path: string) => {
+      exec(sql: string): void;
+      close(): void;
+    };
+    const newer = new Database(file('newer.db'));
+    newer.exec('pragma user_version = 99');
+    newer.close();
+    expect(() => sqliteStore(file('newer.db'))).toThrow('was written by a newer Troupe');
+  });
+
+  it('does nothing more once it is closed', async () => {
+    const store = sqliteStore(file());
+    await store.close!();
+    expect(() => store.claim(claim('a'))).toThrow('was closed');
+    expect(() => store.release({ key: 'k', owner: 'a' })).toThrow('was closed');
+  });
+
+  it.each([
+    ['', {}, 'takes the path of a file'],
+    [5, {}, 'takes the path of a file'],
+    [':memory:', { ttlMs: 0 }, '`ttlMs`'],
+    [':memory:', { busyTimeoutMs: Number.NaN }, '`busyTimeoutMs`'],
+    [':memory:', { ttl: 5 }, 'Unknown option `ttl`'],
+    [':memory:', null, 'must be an object'],
+  ])('refuses %j with %j', (where, options, why) => {
+    expect(() => sqliteStore(where as string, options as object)).toThrow(why);
+  });
+});

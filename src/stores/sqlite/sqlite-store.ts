@@ -74,7 +74,7 @@ class SqliteStore implements Store {
     private readonly database: Database,
     private readonly ttlMs: number,
   ) {
-    const prepare = (sql: string) => database.prepare(sql);
+    const prepare = (sql: string) => this.guarded(database.prepare(sql));
     this.claimed = prepare(`
       insert into troupe_runs (id, key, fingerprint, owner, lease_until) values (?, ?, ?, ?, ?)
       on conflict (id) do update set fingerprint = excluded.fingerprint, owner = excluded.owner,
@@ -152,6 +152,19 @@ class SqliteStore implements Store {
     if (this.isClosed) return;
     this.isClosed = true;
     this.database.close();
+  }
+
+  /** A database that was closed is not asked: libsql would end the process. */
+  private guarded(statement: Statement): Statement {
+    const open = () => {
+      if (this.isClosed) throw new StoreError('The store was closed.');
+      return statement;
+    };
+    return {
+      get: (...values) => open().get(...values),
+      all: (...values) => open().all(...values),
+      run: (...values) => open().run(...values),
+    };
   }
 
   private sweep(now: number): void {
