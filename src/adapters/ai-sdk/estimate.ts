@@ -1,0 +1,67 @@
+import type { Estimate } from '../../index.js';
+import { costOf, type Prices } from './prices.js';
+import type { ModelPrompt } from './prompt.js';
+
+/** What an answer is taken to need where `maxOutputTokens` does not say. */
+const ASSUMED_OUTPUT_TOKENS = 4096;
+/** Three bytes of UTF-8 a token: English has more, most other scripts about as many. */
+const BYTES_PER_TOKEN = 3;
+const MARGIN = 1.1;
+/** For roles and separators. */
+const TOKENS_PER_MESSAGE = 16;
+/** An image, or a page of a document: what most providers count for one, about. */
+const TOKENS_PER_FILE = 1500;
+
+export interface Expected {
+  readonly prompt: ModelPrompt;
+  readonly instructions: string | undefined;
+  /** JSON Schema of the answer, as text. */
+  readonly schemaText: string;
+  readonly maxOutputTokens: number | undefined;
+  readonly modelId: string;
+  readonly prices: Prices | undefined;
+}
+
+/** What a call reserves: a guess of the prompt, on the high side, and all that the answer may have. */
+export function estimateCall(expected: Expected): Estimate {
+  const { prompt, instructions = '', schemaText, modelId, prices } = expected;
+  const size = sizeOf(prompt);
+  const bytes = size.bytes + bytesOf(instructions) + bytesOf(schemaText);
+  const inputTokens = Math.ceil(
+    (bytes / BYTES_PER_TOKEN) * MARGIN + size.messages * TOKENS_PER_MESSAGE + size.files * TOKENS_PER_FILE,
+  );
+  const outputTokens = expected.maxOutputTokens ?? ASSUMED_OUTPUT_TOKENS;
+  const totalTokens = inputTokens + outputTokens;
+  const tokens = {
+    inputTokens,
+    outputTokens,
+    totalTokens,
+    cacheReadTokens: 0,
+    cacheWriteTokens: 0,
+    reasoningTokens: 0,
+  };
+  const costUsd = costOf(prices, { modelId, requestedModelId: modelId, tokens, isEstimate: true });
+  return { tokens: totalTokens, ...(costUsd === undefined ? {} : { costUsd }) };
+}
+
+function sizeOf(prompt: ModelPrompt): { bytes: number; messages: number; files: number } {
+  // One more for the instructions.
+  if (typeof prompt === 'string') return { bytes: bytesOf(prompt), messages: 2, files: 0 };
+  const size = { bytes: 0, messages: prompt.length + 1, files: 0 };
+  for (const { content } of prompt) {
+    if (typeof content === 'string') {
+      size.bytes += bytesOf(content);
+      continue;
+    }
+    for (const part of content) {
+      if (part.type === 'image' || part.type === 'file') size.files += 1;
+      else if (part.type === 'text' || part.type === 'reasoning') size.bytes += bytesOf(part.text);
+      else size.bytes += bytesOf(JSON.stringify(part));
+    }
+  }
+  return size;
+}
+
+function bytesOf(text: string): number {
+  return Buffer.byteLength(text);
+}

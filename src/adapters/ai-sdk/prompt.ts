@@ -1,0 +1,73 @@
+import { modelMessageSchema, type ModelMessage } from 'ai';
+import * as z from 'zod';
+import type { StandardSchema } from '../../index.js';
+
+/** What a model tool takes by default: a text, a text under `query`, or messages of the AI SDK. `type` is for planning. */
+export type ModelRequest =
+  | string
+  | { readonly query: string; readonly type?: string }
+  | { readonly messages: ModelMessage[]; readonly type?: string };
+
+/** What a prompt builder gives: a text, which the user says, or messages. */
+export type ModelPrompt = string | readonly ModelMessage[];
+
+const text = z.string().min(1, 'must not be empty');
+const type = z.string().optional();
+const messages = z
+  .array(z.custom<ModelMessage>((value) => modelMessageSchema.safeParse(value).success, 'is no message'))
+  .min(1, 'must not be empty');
+
+const request = z.union([
+  text,
+  z.object({ query: text, messages: z.undefined(), type }),
+  z.object({ messages, query: z.undefined(), type }),
+]);
+
+/** A tool's arguments are an object with most models, so as JSON Schema it is that form alone. */
+const queryForm = {
+  type: 'object',
+  properties: { query: { type: 'string', minLength: 1 } },
+  required: ['query'],
+} as const;
+
+/** The default `input` of model tools, with the JSON Schema of its `{ query }` form. */
+export const modelRequest: StandardSchema<ModelRequest, ModelRequest> = {
+  '~standard': {
+    version: 1,
+    vendor: 'troupe',
+    validate: (value) => {
+      const known = request.safeParse(value);
+      if (known.success) return { value: known.data as ModelRequest };
+      return { issues: [{ message: problemOf(value) }] };
+    },
+    ...{ jsonSchema: { input: () => ({ ...queryForm }), output: () => ({ ...queryForm }) } },
+  },
+};
+
+/** A union of zod says only that nothing fits. */
+function problemOf(value: unknown): string {
+  const { query, messages: given } = (value ?? {}) as { query?: unknown; messages?: unknown };
+  if (query !== undefined && given !== undefined) return 'give `query` or `messages`, not both';
+  if (Array.isArray(given)) {
+    const bad = given.findIndex((message) => !modelMessageSchema.safeParse(message).success);
+    return bad === -1
+      ? '`messages` must not be empty'
+      : `\`messages.${bad}\` is no message of the AI SDK: { role, content } was expected`;
+  }
+  return 'a text that is not empty, { query: text } or { messages: [...] } was expected';
+}
+
+/** The prompt in one of the default forms; undefined where it is none of them. */
+export function promptIn(value: unknown): ModelPrompt | undefined {
+  if (typeof value === 'string') return value;
+  const { query, messages: given } = (value ?? {}) as { query?: unknown; messages?: unknown };
+  if (typeof query === 'string') return query;
+  return Array.isArray(given) ? (given as ModelMessage[]) : undefined;
+}
+
+/** Why a prompt cannot be sent; undefined: it can. */
+export function promptProblem(prompt: unknown): string | undefined {
+  if (typeof prompt === 'string') return prompt === '' ? 'the prompt is empty' : undefined;
+  if (!Array.isArray(prompt)) return 'the prompt is neither a text nor a list of messages';
+  return prompt.length === 0 ? 'the prompt has no messages' : undefined;
+}
