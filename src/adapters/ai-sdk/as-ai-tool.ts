@@ -41,7 +41,7 @@ const schema = z.strictObject({
   tool: z.custom<AnyTool>().optional(),
   toolName: z.string().optional(),
   description: z.string().optional(),
-  inputSchema: z.unknown(),
+  inputSchema: z.unknown().optional(),
   toolOptions: z.record(z.string(), z.unknown()).optional(),
   options: z.record(z.string(), z.unknown()).optional(),
   result: z.custom<() => unknown>((value) => typeof value === 'function', 'must be a function').optional(),

@@ -78,7 +78,7 @@ const BUNDLE_OPTIONS = [
 const { seed: _seed, temperature, onLength: _onLength, ...shape } = commonShape;
 const schema = z.strictObject({
   ...shape,
-  ...Object.fromEntries(BUNDLE_OPTIONS.map((name) => [name, z.unknown()])),
+  ...Object.fromEntries(BUNDLE_OPTIONS.map((name) => [name, z.unknown().optional()])),
   passSeed: z.boolean().optional(),
   temperature: z.union([temperature, callback]),
   equivalent: callback,

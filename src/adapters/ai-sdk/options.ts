@@ -79,7 +79,7 @@ export const commonShape = {
   schemaName: z.string().optional(),
   schemaDescription: z.string().optional(),
   onLength: z.enum(['error', 'return']).optional(),
-  prices: z.unknown(),
+  prices: z.unknown().optional(),
   estimate: callback.optional(),
   idempotencyHeader: z
     .union([z.string().regex(/^[\w-]+$/, 'must be the name of a header'), z.literal(false)])

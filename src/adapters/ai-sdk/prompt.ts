@@ -1,5 +1,4 @@
 import { modelMessageSchema, type ModelMessage } from 'ai';
-import * as z from 'zod';
 import type { StandardSchema } from '../../index.js';
 
 /** What a model tool takes by default: a text, a text under `query`, or messages of the AI SDK. `type` is for planning. */
@@ -10,18 +9,6 @@ export type ModelRequest =
 
 /** What a prompt builder gives: a text, which the user says, or messages. */
 export type ModelPrompt = string | readonly ModelMessage[];
-
-const text = z.string().min(1, 'must not be empty');
-const type = z.string().optional();
-const messages = z
-  .array(z.custom<ModelMessage>((value) => modelMessageSchema.safeParse(value).success, 'is no message'))
-  .min(1, 'must not be empty');
-
-const request = z.union([
-  text,
-  z.object({ query: text, messages: z.undefined(), type }),
-  z.object({ messages, query: z.undefined(), type }),
-]);
 
 /** A tool's arguments are an object with most models, so as JSON Schema it is that form alone. */
 const queryForm = {
@@ -36,24 +23,27 @@ export const modelRequest: StandardSchema<ModelRequest, ModelRequest> = {
     version: 1,
     vendor: 'troupe',
     validate: (value) => {
-      const known = request.safeParse(value);
-      if (known.success) return { value: known.data as ModelRequest };
-      return { issues: [{ message: problemOf(value) }] };
+      const problem = problemOf(value);
+      return problem === undefined ? { value: value as ModelRequest } : { issues: [{ message: problem }] };
     },
-    ...{ jsonSchema: { input: () => ({ ...queryForm }), output: () => ({ ...queryForm }) } },
+    ...{ jsonSchema: { input: () => structuredClone(queryForm), output: () => structuredClone(queryForm) } },
   },
 };
 
-/** A union of zod says only that nothing fits. */
-function problemOf(value: unknown): string {
-  const { query, messages: given } = (value ?? {}) as { query?: unknown; messages?: unknown };
-  if (query !== undefined && given !== undefined) return 'give `query` or `messages`, not both';
-  if (Array.isArray(given)) {
-    const bad = given.findIndex((message) => !modelMessageSchema.safeParse(message).success);
+function problemOf(value: unknown): string | undefined {
+  const { query, messages } = (typeof value === 'string' ? { query: value } : (value ?? {})) as {
+    query?: unknown;
+    messages?: unknown;
+  };
+  if (query !== undefined && messages !== undefined) return 'give `query` or `messages`, not both';
+  if (Array.isArray(messages)) {
+    if (messages.length === 0) return '`messages` must not be empty';
+    const bad = messages.findIndex((message) => !modelMessageSchema.safeParse(message).success);
     return bad === -1
-      ? '`messages` must not be empty'
+      ? undefined
       : `\`messages.${bad}\` is no message of the AI SDK: { role, content } was expected`;
   }
+  if (typeof query === 'string' && query !== '') return undefined;
   return 'a text that is not empty, { query: text } or { messages: [...] } was expected';
 }
 

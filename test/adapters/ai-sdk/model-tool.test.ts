@@ -16,7 +16,12 @@ describe('a model tool', () => {
       content: 'Paris',
       usage: { inputTokens: 10, outputTokens: 5, totalTokens: 15, costUsd: 0, calls: 1, estimated: false },
       metadata: {
-        tool: { modelId: 'mock-2026', responseId: 'resp-1', finishReason: 'stop', tokens: { totalTokens: 15 } },
+        tool: {
+          modelId: 'mock-2026',
+          responseId: 'resp-1',
+          finishReason: 'stop',
+          tokens: { totalTokens: 15 },
+        },
         warnings: [],
       },
     });
@@ -35,7 +40,13 @@ describe('a model tool', () => {
           capabilities: ['geo'],
         }),
         modelTool({ name: 'gateway', model: 'openai/gpt-5' }),
-        modelTool({ name: 'own', model: scripted([]), provider: 'mine', idempotent: false, replayable: true }),
+        modelTool({
+          name: 'own',
+          model: scripted([]),
+          provider: 'mine',
+          idempotent: false,
+          replayable: true,
+        }),
       ],
     });
     expect(troupe.listTools()).toMatchObject({
@@ -76,12 +87,25 @@ describe('a model tool', () => {
     ['an empty text', '', 'that is not empty'],
     ['both forms', { query: 'a', messages: [{ role: 'user', content: 'b' }] }, 'not both'],
     ['no messages', { messages: [] }, 'must not be empty'],
-    ['a message that is none', { messages: [{ role: 'user', content: 'a' }, { role: 'boss', content: 'b' }] }, 'messages.1'],
+    [
+      'a message that is none',
+      {
+        messages: [
+          { role: 'user', content: 'a' },
+          { role: 'boss', content: 'b' },
+        ],
+      },
+      'messages.1',
+    ],
     ['something else', { question: 'a' }, 'was expected'],
   ])('refuses %s without asking', async (_name, request, problem) => {
     const model = scripted([answer('ok')]);
     const output = await run(modelTool({ name: 'm', model }), request);
-    expect(output).toMatchObject({ status: 'failed', error: { code: 'validation' }, usage: { totalTokens: 0 } });
+    expect(output).toMatchObject({
+      status: 'failed',
+      error: { code: 'validation' },
+      usage: { totalTokens: 0 },
+    });
     expect(output.error!.message).toContain(problem);
     expect(model.doGenerateCalls).toHaveLength(0);
   });
@@ -166,7 +190,11 @@ describe('a model tool', () => {
     const tool = modelTool({ name: 'm', model });
     for (const toolOptions of [{ temperatur: 0 }, { maxOutputTokens: -1 }]) {
       const output = await run(tool, 'hi', { toolOptions });
-      expect(output).toMatchObject({ status: 'failed', error: { code: 'validation' }, usage: { totalTokens: 0 } });
+      expect(output).toMatchObject({
+        status: 'failed',
+        error: { code: 'validation' },
+        usage: { totalTokens: 0 },
+      });
       expect(output.error!.message).toContain(`toolOptions.${Object.keys(toolOptions)[0]}`);
     }
     expect(model.doGenerateCalls).toHaveLength(0);
@@ -193,7 +221,9 @@ describe('a model tool', () => {
     };
     expect(await sent({ idempotencyHeader: 'x-key' }, 'a')).toEqual({ 'x-key': 'a' });
     expect(await sent({ idempotencyHeader: false }, 'a')).toEqual({});
-    expect(await sent({ headers: { 'Idempotency-Key': 'mine' } }, 'a')).toEqual({ 'idempotency-key': 'mine' });
+    expect(await sent({ headers: { 'Idempotency-Key': 'mine' } }, 'a')).toEqual({
+      'idempotency-key': 'mine',
+    });
     const { 'idempotency-key': hashed } = await sent({}, 'Bestellung für Zoë\n');
     expect(hashed).toMatch(/^[0-9a-f]{64}$/);
   });
@@ -214,26 +244,41 @@ describe('a model tool', () => {
 describe('a model tool with a schema', () => {
   const person = z.object({ name: z.string(), born: z.string().transform(Number) });
 
-  it.each([false, true])('gives the object the schema makes, applied once (streaming: %s)', async (streaming) => {
-    const text = '{"name":"Ada","born":"1815"}';
-    const model = scripted([answer(text)], [pieces([text.slice(0, 9), text.slice(9)])]);
-    const tool = modelTool({ name: 'm', model, schema: person, schemaName: 'person', schemaDescription: 'One.' });
-    const output = await new Orchestrator(new Troupe()).run({ tool, request: 'Who?', options: { streaming } });
-    expect(orThrow(output)).toEqual({ name: 'Ada', born: 1815 });
-    expect(output.usage).toMatchObject({ totalTokens: 15, estimated: false });
-    const call = [...model.doGenerateCalls, ...model.doStreamCalls][0]!;
-    expect(call.responseFormat).toMatchObject({
-      type: 'json',
-      name: 'person',
-      description: 'One.',
-      schema: { type: 'object', properties: { name: { type: 'string' }, born: { type: 'string' } } },
-    });
-  });
+  it.each([false, true])(
+    'gives the object the schema makes, applied once (streaming: %s)',
+    async (streaming) => {
+      const text = '{"name":"Ada","born":"1815"}';
+      const model = scripted([answer(text)], [pieces([text.slice(0, 9), text.slice(9)])]);
+      const tool = modelTool({
+        name: 'm',
+        model,
+        schema: person,
+        schemaName: 'person',
+        schemaDescription: 'One.',
+      });
+      const output = await new Orchestrator(new Troupe()).run({
+        tool,
+        request: 'Who?',
+        options: { streaming },
+      });
+      expect(orThrow(output)).toEqual({ name: 'Ada', born: 1815 });
+      expect(output.usage).toMatchObject({ totalTokens: 15, estimated: false });
+      const call = [...model.doGenerateCalls, ...model.doStreamCalls][0]!;
+      expect(call.responseFormat).toMatchObject({
+        type: 'json',
+        name: 'person',
+        description: 'One.',
+        schema: { type: 'object', properties: { name: { type: 'string' }, born: { type: 'string' } } },
+      });
+    },
+  );
 
   it.each([false, true])('fails as an invalid answer, its usage kept (streaming: %s)', async (streaming) => {
     for (const text of ['{"name":"Ada"}', 'Sure! Here it is:', '{"name": "A', 'null', '[]']) {
       const model = scripted([answer(text)], [pieces([text])]);
-      const output = await run(modelTool({ name: 'm', model, schema: person }), 'Who?', { options: { streaming } });
+      const output = await run(modelTool({ name: 'm', model, schema: person }), 'Who?', {
+        options: { streaming },
+      });
       expect(output, text).toMatchObject({
         status: 'failed',
         error: { code: 'invalid_output' },
@@ -243,7 +288,11 @@ describe('a model tool with a schema', () => {
   });
 
   it('is retried where `classify` asks for it, and all calls are counted', async () => {
-    const model = scripted([answer('no JSON'), answer('{"name":"Ada"}'), answer('{"name":"Ada","born":"1815"}')]);
+    const model = scripted([
+      answer('no JSON'),
+      answer('{"name":"Ada"}'),
+      answer('{"name":"Ada","born":"1815"}'),
+    ]);
     const codes: unknown[] = [];
     const troupe = new Troupe({
       reliability: {

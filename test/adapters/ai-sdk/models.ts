@@ -11,7 +11,11 @@ type StreamResult = Extract<
 export type StreamPart = StreamResult['stream'] extends ReadableStream<infer Part> ? Part : never;
 export type Usage = GenerateResult['usage'];
 
-export const usage = (input: number | undefined, output: number | undefined, details: object = {}): Usage => ({
+export const usage = (
+  input: number | undefined,
+  output: number | undefined,
+  details: object = {},
+): Usage => ({
   inputTokens: { total: input, noCache: undefined, cacheRead: undefined, cacheWrite: undefined },
   outputTokens: { total: output, text: undefined, reasoning: undefined },
   ...details,
@@ -22,7 +26,12 @@ type Reason = GenerateResult['finishReason']['unified'];
 /** What a model gives that answers with a text. */
 export function answer(
   text: string,
-  { reason = 'stop', raw = reason as string | undefined, used = usage(10, 5), warnings = [] as object[] } = {} as {
+  {
+    reason = 'stop',
+    raw = reason as string | undefined,
+    used = usage(10, 5),
+    warnings = [] as object[],
+  } = {} as {
     reason?: Reason;
     raw?: string | undefined;
     used?: Usage;
@@ -41,7 +50,12 @@ export function answer(
 /** The same as a stream, in pieces. */
 export function pieces(
   texts: readonly string[],
-  { reason = 'stop' as Reason, raw = reason as string | undefined, used = usage(10, 5), before = [] as StreamPart[] } = {},
+  {
+    reason = 'stop' as Reason,
+    raw = reason as string | undefined,
+    used = usage(10, 5),
+    before = [] as StreamPart[],
+  } = {},
 ): StreamPart[] {
   return [
     { type: 'stream-start', warnings: [] },
