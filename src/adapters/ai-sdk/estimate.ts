@@ -6,7 +6,7 @@ import type { ModelPrompt } from './prompt.js';
 const ASSUMED_OUTPUT_TOKENS = 4096;
 /** Three bytes of UTF-8 a token: English has more, most other scripts about as many. */
 const BYTES_PER_TOKEN = 3;
-const MARGIN = 1.1;
+const MARGIN_PERCENT = 10;
 /** For roles and separators. */
 const TOKENS_PER_MESSAGE = 16;
 /** An image, or a page of a document: what most providers count for one, about. */
@@ -27,9 +27,8 @@ export function estimateCall(expected: Expected): Estimate {
   const { prompt, instructions = '', schemaText, modelId, prices } = expected;
   const size = sizeOf(prompt);
   const bytes = size.bytes + bytesOf(instructions) + bytesOf(schemaText);
-  const inputTokens = Math.ceil(
-    (bytes / BYTES_PER_TOKEN) * MARGIN + size.messages * TOKENS_PER_MESSAGE + size.files * TOKENS_PER_FILE,
-  );
+  const textTokens = Math.ceil((bytes * (100 + MARGIN_PERCENT)) / (BYTES_PER_TOKEN * 100));
+  const inputTokens = textTokens + size.messages * TOKENS_PER_MESSAGE + size.files * TOKENS_PER_FILE;
   const outputTokens = expected.maxOutputTokens ?? ASSUMED_OUTPUT_TOKENS;
   const totalTokens = inputTokens + outputTokens;
   const tokens = {

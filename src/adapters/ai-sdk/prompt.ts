@@ -17,18 +17,19 @@ const queryForm = {
   required: ['query'],
 } as const;
 
-/** The default `input` of model tools, with the JSON Schema of its `{ query }` form. */
-export const modelRequest: StandardSchema<ModelRequest, ModelRequest> = {
-  '~standard': {
-    version: 1,
-    vendor: 'troupe',
-    validate: (value) => {
-      const problem = problemOf(value);
-      return problem === undefined ? { value: value as ModelRequest } : { issues: [{ message: problem }] };
-    },
-    ...{ jsonSchema: { input: () => structuredClone(queryForm), output: () => structuredClone(queryForm) } },
+/** A Standard Schema with its second part, JSON Schema. */
+const standard: StandardSchema<ModelRequest, ModelRequest>['~standard'] & { readonly jsonSchema: object } = {
+  version: 1,
+  vendor: 'troupe',
+  validate: (value) => {
+    const problem = problemOf(value);
+    return problem === undefined ? { value: value as ModelRequest } : { issues: [{ message: problem }] };
   },
+  jsonSchema: { input: () => structuredClone(queryForm), output: () => structuredClone(queryForm) },
 };
+
+/** The default `input` of model tools. */
+export const modelRequest: StandardSchema<ModelRequest, ModelRequest> = { '~standard': standard };
 
 function problemOf(value: unknown): string | undefined {
   const { query, messages } = (typeof value === 'string' ? { query: value } : (value ?? {})) as {

@@ -45,7 +45,7 @@ export function readProviderError(error: unknown): ProviderError {
   const sdkStatus = APICallError.isInstance(error) ? error.statusCode : undefined;
   // An error may come with status 200, with its status as its code.
   const status = sdkStatus !== undefined && sdkStatus >= 400 ? sdkStatus : (found.status ?? undefined);
-  const code = found.code ?? codeIn(message, status);
+  const code = codeIn(message, status) ?? found.code;
   const category = status === undefined ? categoryOf(error, code) : undefined;
   return {
     message,

@@ -17,18 +17,17 @@ export interface Tokens {
 
 /**
  * Reads the SDK's usage; undefined where it does not tell both sides. Half a usage would count the other half as
- * free, so then the call counts as its reservation.
+ * free, so then the call counts as its reservation. The SDK's total is no help: it is the sum of what it knows.
  */
 export function readTokens(usage: LanguageModelUsage | undefined): Tokens | undefined {
   if (usage === undefined) return undefined;
-  const total = amount(usage.totalTokens);
-  const input = amount(usage.inputTokens) ?? rest(total, amount(usage.outputTokens));
-  const output = amount(usage.outputTokens) ?? rest(total, amount(usage.inputTokens));
+  const input = amount(usage.inputTokens);
+  const output = amount(usage.outputTokens);
   if (input === undefined || output === undefined) return undefined;
   return {
     inputTokens: input,
     outputTokens: output,
-    totalTokens: Math.max(total ?? 0, input + output),
+    totalTokens: Math.max(amount(usage.totalTokens) ?? 0, input + output),
     cacheReadTokens: amount(usage.inputTokenDetails?.cacheReadTokens) ?? 0,
     cacheWriteTokens: amount(usage.inputTokenDetails?.cacheWriteTokens) ?? 0,
     reasoningTokens: amount(usage.outputTokenDetails?.reasoningTokens) ?? 0,
@@ -37,8 +36,4 @@ export function readTokens(usage: LanguageModelUsage | undefined): Tokens | unde
 
 function amount(value: unknown): number | undefined {
   return typeof value === 'number' && value >= 0 && value <= Number.MAX_SAFE_INTEGER ? value : undefined;
-}
-
-function rest(total: number | undefined, part: number | undefined): number | undefined {
-  return total === undefined || part === undefined || part > total ? undefined : total - part;
 }

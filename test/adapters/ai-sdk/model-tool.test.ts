@@ -354,7 +354,7 @@ describe('a model tool that streams', () => {
     expect(performance.now() - began).toBeLessThan(15_000);
   });
 
-  it('keeps memory of usage that was not told as estimated', async () => {
+  it('counts a call whose usage was not told as its reservation', async () => {
     const model = scripted([], [pieces(['x'], { used: usage(undefined, undefined) })]);
     const { output } = await shownBy(modelTool({ name: 'm', model, maxOutputTokens: 50 }), true);
     expect(output.usage.estimated).toBe(true);
