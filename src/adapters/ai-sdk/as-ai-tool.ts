@@ -19,8 +19,8 @@ interface CommonAiToolOptions<Content, Result> {
   readonly description?: string;
   /** Options of each run. */
   readonly options?: OrchestrationOptions;
-  /** What the model gets of a finished run. Default: the content. */
-  readonly result?: (output: OrchestrationOutput<Content>) => Result;
+  /** What the model gets of a run that gave an answer. Default: the content. */
+  readonly result?: (content: Content, output: OrchestrationOutput<Content>) => Result;
 }
 
 export interface AiToolOptions<T extends AnyTool, Result> extends CommonAiToolOptions<ContentOf<T>, Result> {
@@ -97,7 +97,7 @@ export function asAiTool(
         ...(abortSignal === undefined ? {} : { signal: abortSignal }),
       } as { tool: AnyTool; request: unknown });
       const content: unknown = orThrow(output);
-      return result ? result(output) : content;
+      return result ? result(content, output) : content;
     },
   });
 }
