@@ -2,7 +2,7 @@ import { asSchema, jsonSchema, tool as aiTool, type FlexibleSchema, type Tool as
 import * as z from 'zod';
 import {
   InvalidOptionsError,
-  Orchestrator,
+  type Orchestrator,
   orThrow,
   type AnyTool,
   type ContentOf,
@@ -68,7 +68,7 @@ export function asAiTool(
   orchestrator: Orchestrator<any>,
   given: Partial<AiToolOptions<AnyTool, unknown>> & { readonly toolName?: string },
 ): unknown {
-  if (!(orchestrator instanceof Orchestrator)) {
+  if (typeof (orchestrator as Partial<Orchestrator> | undefined)?.run !== 'function') {
     throw new InvalidOptionsError('`asAiTool` takes an orchestrator: `asAiTool(orchestrator, { tool })`.');
   }
   check(schema, given, 'asAiTool');

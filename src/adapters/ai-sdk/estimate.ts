@@ -1,5 +1,5 @@
 import type { Estimate } from '../../index.js';
-import { costOf, type Prices } from './prices.js';
+import { costOf, type PricedCall, type Prices } from './prices.js';
 import type { ModelPrompt } from './prompt.js';
 
 /** What an answer is taken to need where `maxOutputTokens` does not say. */
@@ -39,8 +39,18 @@ export function estimateCall(expected: Expected): Estimate {
     cacheWriteTokens: 0,
     reasoningTokens: 0,
   };
-  const costUsd = costOf(prices, { modelId, requestedModelId: modelId, tokens, isEstimate: true });
+  const costUsd = guessCost(prices, { modelId, requestedModelId: modelId, tokens, isEstimate: true });
   return { tokens: totalTokens, ...(costUsd === undefined ? {} : { costUsd }) };
+}
+
+/** A price function that fails must not cost the estimate of the tokens, or the call would reserve all that is left. */
+function guessCost(prices: Prices | undefined, call: PricedCall): number | undefined {
+  try {
+    const costUsd = costOf(prices, call);
+    return Number.isFinite(costUsd) && costUsd! >= 0 ? costUsd : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function sizeOf(prompt: ModelPrompt): { bytes: number; messages: number; files: number } {
@@ -53,9 +63,16 @@ function sizeOf(prompt: ModelPrompt): { bytes: number; messages: number; files: 
       continue;
     }
     for (const part of content) {
-      if (part.type === 'image' || part.type === 'file') size.files += 1;
-      else if (part.type === 'text' || part.type === 'reasoning') size.bytes += bytesOf(part.text);
-      else size.bytes += bytesOf(JSON.stringify(part));
+      if (part.type === 'text' || part.type === 'reasoning') {
+        size.bytes += bytesOf(part.text);
+        continue;
+      }
+      const text = JSON.stringify(part, (key, value: unknown) => {
+        if (key !== 'data' && key !== 'image') return value;
+        size.files += 1;
+        return undefined;
+      });
+      size.bytes += bytesOf(text);
     }
   }
   return size;

@@ -55,7 +55,8 @@ export function judge(generated: Generated, usage: ReportedUsage | undefined, ru
       'The stream ended before the answer did: no reason to stop came.',
     );
   }
-  if (text.trim() === '') throw refuse('empty', 'invalid_output', 'The model gave an empty answer.');
+  if (text.trim() === '' && generated.object === undefined)
+    throw refuse('empty', 'invalid_output', 'The model gave an empty answer.');
   warn(generated, rules.context);
   if (!rules.wantsObject) return text;
   if (generated.object === undefined) {

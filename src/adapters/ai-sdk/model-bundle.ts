@@ -11,8 +11,14 @@ import {
 } from '../../index.js';
 import { Asker, type AskerOptions } from './asker.js';
 import { describedBy, settingsIn, type AnswerOf, type ModelToolOptions } from './model-tool.js';
-import { checkOptions, commonShape, type CommonOptions } from './options.js';
-import type { ModelPrompt, ModelRequest } from './prompt.js';
+import {
+  checkOptions,
+  commonShape,
+  type CommonOptions,
+  type NoPrompting,
+  type Prompting,
+} from './options.js';
+import type { ModelRequest } from './prompt.js';
 
 /** What a model bundle is made from: a {@link modelTool}'s options, a bundle's, and a bundle's functions. */
 export interface ModelBundleOptions<
@@ -32,19 +38,6 @@ export interface ModelBundleOptions<
   readonly embed?: BundleTool<Req, AnswerOf<Form>>['embed'];
   readonly calibrate?: BundleTool<Req, AnswerOf<Form>>['calibrate'];
   readonly schemas?: Readonly<Record<string, StandardSchema | JsonObject>>;
-}
-
-/** The same, with requests of your own. */
-export interface PromptedBundleOptions<
-  Name extends string,
-  In extends StandardSchema<any, any>,
-  Form extends StandardSchema<any, any>,
-  Req,
-> extends ModelBundleOptions<Name, Form, Req> {
-  /** Validates the request, and gives what `prompt` gets. */
-  readonly input?: In;
-  /** Makes the prompt. Called more than once for a call, so it must always give the same, and do nothing else. */
-  readonly prompt: (request: Req) => ModelPrompt;
 }
 
 type WithInput<Name extends string, In> = { readonly name: Name } & (StandardSchema extends In
@@ -99,12 +92,14 @@ export function modelBundle<
   In extends StandardSchema<any, any> = StandardSchema,
   Form extends StandardSchema<any, any> = StandardSchema,
   Req = StandardSchema extends In ? JsonValue : In extends StandardSchema<any, infer Out> ? Out : never,
->(options: PromptedBundleOptions<Name, In, Form, Req>): ModelBundle<Name, Req, AnswerOf<Form>, In>;
+>(
+  options: ModelBundleOptions<Name, Form, Req> & Prompting<In, Req>,
+): ModelBundle<Name, Req, AnswerOf<Form>, In>;
 export function modelBundle<
   const Name extends string,
   Form extends StandardSchema<any, any> = StandardSchema,
 >(
-  options: ModelBundleOptions<Name, Form> & { readonly input?: undefined; readonly prompt?: undefined },
+  options: ModelBundleOptions<Name, Form> & NoPrompting,
 ): ModelBundle<Name, ModelRequest, AnswerOf<Form>, StandardSchema<ModelRequest, ModelRequest>>;
 export function modelBundle(options: AnyOptions): unknown {
   checkOptions(schema, options, 'modelBundle');

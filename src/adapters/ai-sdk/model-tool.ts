@@ -1,8 +1,15 @@
 import * as z from 'zod';
 import { defineTool, type DefinedTool, type JsonValue, type StandardSchema } from '../../index.js';
 import { Asker, providerNameOf, type AskerOptions } from './asker.js';
-import { checkOptions, commonShape, type CommonOptions, type EstimateFunction } from './options.js';
-import { modelRequest, type ModelPrompt, type ModelRequest } from './prompt.js';
+import {
+  checkOptions,
+  commonShape,
+  type CommonOptions,
+  type EstimateFunction,
+  type NoPrompting,
+  type Prompting,
+} from './options.js';
+import { modelRequest, type ModelRequest } from './prompt.js';
 import { settingsShape, type ModelSettings } from './settings.js';
 
 type OutputOf<S> = S extends StandardSchema<any, infer Out> ? Out : never;
@@ -35,19 +42,6 @@ export interface ModelToolOptions<
   readonly estimate?: EstimateFunction<Req>;
 }
 
-/** The same, with requests of your own. */
-export interface PromptedOptions<
-  Name extends string,
-  In extends StandardSchema<any, any>,
-  Form extends StandardSchema<any, any>,
-  Req,
-> extends ModelToolOptions<Name, Form, Req> {
-  /** Validates the request, and gives what `prompt` gets. */
-  readonly input?: In;
-  /** Makes the prompt. Called more than once for a call, so it must always give the same, and do nothing else. */
-  readonly prompt: (request: Req) => ModelPrompt;
-}
-
 /** A model tool in the default forms of request. */
 export type ModelTool<Name extends string, Answer> = DefinedTool<
   Name,
@@ -71,9 +65,11 @@ export function modelTool<
   In extends StandardSchema<any, any> = StandardSchema,
   Form extends StandardSchema<any, any> = StandardSchema,
   Req = StandardSchema extends In ? JsonValue : OutputOf<In>,
->(options: PromptedOptions<Name, In, Form, Req>): DefinedTool<Name, In, Req, AnswerOf<Form>, ModelSettings>;
+>(
+  options: ModelToolOptions<Name, Form, Req> & Prompting<In, Req>,
+): DefinedTool<Name, In, Req, AnswerOf<Form>, ModelSettings>;
 export function modelTool<const Name extends string, Form extends StandardSchema<any, any> = StandardSchema>(
-  options: ModelToolOptions<Name, Form> & { readonly input?: undefined; readonly prompt?: undefined },
+  options: ModelToolOptions<Name, Form> & NoPrompting,
 ): ModelTool<Name, AnswerOf<Form>>;
 export function modelTool(options: CommonOptions<string> & AskerOptions & Described): unknown {
   checkOptions(schema, options, 'modelTool');

@@ -2,6 +2,7 @@ import type { LanguageModel } from 'ai';
 import * as z from 'zod';
 import { InvalidOptionsError, type Estimate, type StandardSchema } from '../../index.js';
 import { isModelPrices, type Prices } from './prices.js';
+import type { ModelPrompt } from './prompt.js';
 import { check, settingsShape, type ModelSettings } from './settings.js';
 
 /** What {@link modelTool} and {@link modelBundle} have in common. */
@@ -36,6 +37,20 @@ export interface CommonOptions<Name extends string> extends ModelSettings {
   readonly idempotent?: boolean;
   /** True: a call may be made again although a part of its answer was already shown. Default false. */
   readonly replayable?: boolean;
+}
+
+/** For requests of your own. */
+export interface Prompting<In extends StandardSchema<any, any>, Req> {
+  /** Validates the request, and gives what `prompt` gets. */
+  readonly input?: In;
+  /** Makes the prompt. Called more than once for a call, so it must always give the same, and do nothing else. */
+  readonly prompt: (request: Req) => ModelPrompt;
+}
+
+/** For requests of the default forms. */
+export interface NoPrompting {
+  readonly input?: undefined;
+  readonly prompt?: undefined;
 }
 
 export type EstimateFunction<Req> = (request: Req, settings: ModelSettings) => Estimate | undefined;

@@ -1,4 +1,3 @@
-import { APICallError } from 'ai';
 import type { FailureCategory } from '../../index.js';
 
 /** What is known of an error that the SDK, or its provider, threw or sent. */
@@ -42,10 +41,9 @@ const BY_NAME: Readonly<Record<string, FailureCategory>> = {
 export function readProviderError(error: unknown): ProviderError {
   const found = readBody(error);
   const message = textOf(error) ?? found.message ?? 'The provider sent an error without a message.';
-  const sdkStatus = APICallError.isInstance(error) ? error.statusCode : undefined;
-  // An error may come with status 200, with its status as its code.
-  const status = sdkStatus !== undefined && sdkStatus >= 400 ? sdkStatus : (found.status ?? undefined);
-  const code = codeIn(message, status) ?? found.code;
+  // An error may come with status 200, and with its status as its code.
+  const status = asStatus(fieldOf(error, 'statusCode')) ?? found.status;
+  const code = codeIn(message, status) ?? telling(found.code, status);
   const category = status === undefined ? categoryOf(error, code) : undefined;
   return {
     message,
@@ -70,6 +68,15 @@ function codeIn(message: string, status: number | undefined): string | undefined
   return status === 400 && /credit balance is too low/i.test(message) ? 'credit_balance_too_low' : undefined;
 }
 
+/** With this some providers say no more than that it is the caller's fault: then the status tells more. */
+function telling(code: string | undefined, status: number | undefined): string | undefined {
+  return code === 'invalid_request_error' && status !== undefined ? undefined : code;
+}
+
+function asStatus(value: unknown): number | undefined {
+  return typeof value === 'number' && value >= 400 && value < 600 ? value : undefined;
+}
+
 interface Body {
   readonly message?: string;
   readonly code?: string;
@@ -90,14 +97,13 @@ function readBody(error: unknown): Body {
     const holder: unknown = Array.isArray(candidate) ? candidate[0] : candidate;
     const body = fieldOf(holder, 'error') ?? holder;
     const code = [fieldOf(body, 'code'), fieldOf(body, 'type')].find((value) => typeof value === 'string');
-    const number = fieldOf(body, 'code') ?? fieldOf(body, 'status');
-    const isStatus = typeof number === 'number' && number >= 400 && number < 600;
+    const status = asStatus(fieldOf(body, 'code') ?? fieldOf(body, 'status'));
     const message = fieldOf(body, 'message');
-    if (code === undefined && !isStatus && typeof message !== 'string') continue;
+    if (code === undefined && status === undefined && typeof message !== 'string') continue;
     return {
       ...(typeof message === 'string' ? { message } : {}),
       ...(typeof code === 'string' ? { code } : {}),
-      ...(isStatus ? { status: number } : {}),
+      ...(status === undefined ? {} : { status }),
     };
   }
   return {};

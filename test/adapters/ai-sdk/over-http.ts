@@ -123,6 +123,9 @@ export function worksOverHttp(): void {
 
     it.each([
       [401, { type: 'invalid_request_error', code: 'invalid_api_key' }, 'authentication'],
+      [401, { type: 'invalid_request_error' }, 'authentication'],
+      [404, { type: 'invalid_request_error' }, 'not_found'],
+      [400, { type: 'invalid_request_error' }, 'validation'],
       [403, { type: 'permission_error' }, 'permission'],
       [404, { code: 'model_not_found' }, 'not_found'],
       [400, { type: 'invalid_request_error', code: 'context_length_exceeded' }, 'validation'],

@@ -150,12 +150,34 @@ describe('what a call reserves', () => {
   it('knows messages: their texts, and files by the piece, never by their bytes', () => {
     const image = { type: 'image', image: 'A'.repeat(1_000_000) };
     const messages = [{ role: 'user', content: [{ type: 'text', text: 'x'.repeat(300) }, image] }];
-    expect(estimateOf({ maxOutputTokens: 100 }, { messages })).toEqual({ tokens: 142 + 1500 + 100 });
+    const { tokens } = estimateOf({ maxOutputTokens: 100 }, { messages });
+    expect(tokens).toBeGreaterThanOrEqual(142 + 1500 + 100);
+    expect(tokens).toBeLessThan(142 + 1500 + 100 + 20);
+    const media = [{ type: 'image-data', data: 'A'.repeat(1_000_000), mediaType: 'image/png' }];
+    const result = {
+      type: 'tool-result',
+      toolCallId: 'c',
+      toolName: 't',
+      output: { type: 'content', value: media },
+    };
+    const withResult = { messages: [...messages, { role: 'tool', content: [result] }] };
+    expect(estimateOf({ maxOutputTokens: 100 }, withResult).tokens - tokens).toBeLessThan(1700);
   });
 
   it('has dollars where there are prices', () => {
     const prices = { inputPerMillion: 100, outputPerMillion: 1000 };
     expect(estimateOf({ maxOutputTokens: 100, prices })).toEqual({ tokens: 242, costUsd: 0.1142 });
+  });
+
+  it('has its tokens where a price function throws', () => {
+    for (const prices of [
+      () => {
+        throw new Error('no');
+      },
+      () => NaN,
+    ]) {
+      expect(estimateOf({ maxOutputTokens: 100, prices })).toEqual({ tokens: 242 });
+    }
   });
 
   it('follows the settings of the run, or is yours', async () => {
