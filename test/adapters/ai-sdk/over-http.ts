@@ -373,7 +373,7 @@ export function worksOverHttp(): void {
           }),
         );
       });
-      const output = await reliable().run({ tool, request: 'hello', options: { attemptTimeoutMs: 200 } });
+      const output = await reliable().run({ tool, request: 'hello', options: { attemptTimeoutMs: 1000 } });
       expect(output).toMatchObject({ content: 'Hi', metadata: { attempts: 2 } });
     });
   });
