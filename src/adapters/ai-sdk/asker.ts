@@ -96,7 +96,15 @@ export class Asker {
 
   #promptOf(request: unknown): ModelPrompt {
     const { prompt: build } = this.#options;
-    const prompt = build ? build(request) : promptIn(request);
+    let prompt: unknown;
+    try {
+      prompt = build ? build(request) : promptIn(request);
+    } catch (cause) {
+      // A fault of the program before any call: nothing was used.
+      const message = `\`prompt\` of "${this.#options.name}" threw: ${textOf(cause)}`;
+      const usage = { inputTokens: 0, outputTokens: 0, costUsd: 0 };
+      throw new ModelError('call_failed', message, { category: 'local', usage, cause });
+    }
     const problem = promptProblem(prompt);
     if (problem === undefined) return prompt as ModelPrompt;
     const message = `"${this.#options.name}" has nothing to ask its model: ${problem}.`;

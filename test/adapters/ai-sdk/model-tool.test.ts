@@ -154,6 +154,19 @@ describe('a model tool', () => {
     }
   });
 
+  it('uses nothing where the builder throws, and says so', async () => {
+    const model = scripted([answer('ok')]);
+    const prompt = (request: { user: { name: string } }) => `Hello ${request.user.name}`;
+    const tool = modelTool({ name: 'm', model, prompt, estimate: () => ({ tokens: 50 }) });
+    const output = await run(tool, {}, { options: { budget: { tokens: 1000 } } });
+    expect(output).toMatchObject({
+      status: 'failed',
+      error: { code: 'local' },
+      usage: { totalTokens: 0, estimated: false },
+    });
+    expect(output.error!.message).toContain('`prompt` of "m" threw');
+  });
+
   it('passes settings on, those of a run over its own, headers one by one', async () => {
     const model = scripted([answer('ok')]);
     const tool = modelTool({
