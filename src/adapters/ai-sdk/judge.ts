@@ -12,7 +12,8 @@ export interface Rules {
 /**
  * The answer in what came back: the text, or the object as it came.
  *
- * @throws {ModelError} for a call that failed, and for an answer that is none; it carries the usage.
+ * @throws {ModelError} for a call that failed, and for an answer that is none; it carries the usage. The signal's reason
+ *   for a call that was aborted.
  */
 export function judge(generated: Generated, usage: ReportedUsage | undefined, rules: Rules): unknown {
   const { finishReason, rawFinishReason, text, failure } = generated;
@@ -27,7 +28,7 @@ export function judge(generated: Generated, usage: ReportedUsage | undefined, ru
   };
   const { signal } = rules.context;
   // An answer that had come whole is Troupe's to take or to leave.
-  if (signal.aborted && (failure || finishReason === undefined)) throw cancelled(signal.reason, known);
+  if (signal.aborted && (failure || finishReason === undefined)) throw signal.reason;
   if (failure) throw failed(failure.error, known);
   if (finishReason === 'content-filter') {
     const why = rawFinishReason === undefined ? '' : ` (${rawFinishReason})`;
@@ -72,15 +73,6 @@ function warn({ finishReason, rawFinishReason }: Generated, { emit }: ToolContex
     const message = `The model stopped for a reason the SDK does not know: ${rawFinishReason ?? finishReason}.`;
     emit({ type: 'warning', message });
   }
-}
-
-function cancelled(reason: unknown, known: ModelErrorDetails): unknown {
-  if (!known.usage) return reason;
-  return new ModelError('cancelled', 'The call was cancelled.', {
-    ...known,
-    category: 'cancelled',
-    cause: reason,
-  });
 }
 
 function failed(error: unknown, known: ModelErrorDetails): ModelError {

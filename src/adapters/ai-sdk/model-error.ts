@@ -14,7 +14,6 @@ export type ModelErrorCode =
   | 'unexpected_tool_calls'
   | 'model_error'
   | 'stream_broken'
-  | 'cancelled'
   | 'call_failed';
 
 export interface ModelErrorDetails {

@@ -244,7 +244,7 @@ describe('a stream that breaks', () => {
 });
 
 describe('a cancelled call', () => {
-  it('is cancelled, and its usage kept where it is known', async () => {
+  it('is cancelled, and its usage kept where a whole answer came all the same', async () => {
     const controller = new AbortController();
     const model = new MockLanguageModelV3({
       doGenerate: async ({ abortSignal }) => {
