@@ -51,6 +51,8 @@ export interface ToolContext {
   readonly traceId: string;
   /** Stable across attempts: hand it to whatever must not do the same thing twice. */
   readonly idempotencyKey: string;
+  /** Whether the run passes on `delta` events (`options.streaming`): else a tool need not stream. */
+  readonly streaming: boolean;
   readonly logger: Logger;
   /** The Troupe's clock. A tool that waits by it, and not by `setTimeout`, can be tested on simulated time. */
   readonly clock: Clock;

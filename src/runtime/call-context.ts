@@ -19,6 +19,7 @@ export class CallContext implements ToolContext {
   readonly runId: string;
   readonly traceId: string;
   readonly idempotencyKey: string;
+  readonly streaming: boolean;
   readonly logger: Logger;
   readonly clock: Clock;
   readonly emit: ToolContext['emit'];
@@ -33,6 +34,7 @@ export class CallContext implements ToolContext {
     this.runId = x.root.id;
     this.traceId = x.spec.traceId;
     this.idempotencyKey = options.idempotencyKey;
+    this.streaming = x.spec.config.streaming;
     this.logger = host.logger;
     this.clock = host.clock;
     this.emit = (event) => emit(call, event);

@@ -51,6 +51,18 @@ describe('a tool is given', () => {
     expect(output).toMatchObject({ content: [{ tokens: 7 }, 'function'], usage: { totalTokens: 3 } });
   });
 
+  it('whether the run streams', async () => {
+    const told = async (options: { streaming?: boolean }) => {
+      const tool = scriptedTool('t', [({ context }) => context.streaming]);
+      return (await new Orchestrator(createSimulation().troupe).run({ tool, request: {}, options })).content;
+    };
+    expect([await told({ streaming: true }), await told({ streaming: false }), await told({})]).toEqual([
+      true,
+      false,
+      false,
+    ]);
+  });
+
   it("the Troupe's logger", async () => {
     const lines: unknown[] = [];
     const logger = { debug() {}, info: (...args: unknown[]) => void lines.push(args), warn() {}, error() {} };

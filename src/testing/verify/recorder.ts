@@ -154,6 +154,7 @@ function watched(execution: Execution): ToolContext {
     runId: context.runId,
     traceId: context.traceId,
     idempotencyKey: context.idempotencyKey,
+    streaming: context.streaming,
     logger: context.logger,
     clock: context.clock,
     emit(event: ToolEmission) {

@@ -166,6 +166,7 @@ export class Subject {
       runId,
       traceId: runId,
       idempotencyKey: runId,
+      streaming: false,
       logger: silent,
       clock: systemClock,
       emit() {},

@@ -1,0 +1,3 @@
+import { worksOverHttp } from './over-http.js';
+
+worksOverHttp();
