@@ -58,7 +58,10 @@ const optionsSchema = z.strictObject({
     .optional(),
   provider: z.string().min(1).optional(),
   include: z
-    .union([z.array(z.string()), callback<(name: string) => boolean>()], 'must be a list of names or a function')
+    .union(
+      [z.array(z.string()), callback<(name: string) => boolean>()],
+      'must be a list of names or a function',
+    )
     .optional(),
   overrides: z
     .record(

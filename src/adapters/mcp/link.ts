@@ -120,9 +120,10 @@ export class Link {
         listChanged: { tools: { onChanged: (error, tools) => this.changed(client, error, tools) } },
       },
     );
-    client.onclose = () => this.forget(client);
-    client.onerror = (error) => settings.logger.debug(`MCP server "${settings.server}": ${error.message}`);
-    return client;
+    return Object.assign(client, {
+      onclose: () => this.forget(client),
+      onerror: (error: Error) => settings.logger.debug(`MCP server "${settings.server}": ${error.message}`),
+    });
   }
 
   private changed(client: Client, error: Error | null, tools: readonly McpToolDefinition[] | null): void {

@@ -48,7 +48,11 @@ export class McpError extends Error {
   /** The number of the JSON-RPC error. */
   readonly rpcCode?: number;
 
-  constructor(code: McpErrorCode, message: string, { server, tool, category, status, rpcCode, cause }: Details) {
+  constructor(
+    code: McpErrorCode,
+    message: string,
+    { server, tool, category, status, rpcCode, cause }: Details,
+  ) {
     super(message, cause === undefined ? undefined : { cause });
     this.code = code;
     this.server = server;
