@@ -95,11 +95,15 @@ describe('an answer', () => {
 describe('a call', () => {
   it('carries the idempotency key, the same in every attempt, and the trace', async () => {
     const metas: Record<string, unknown>[] = [];
-    const { tool, orchestrator } = await setUp((_args, _context, meta) => {
-      metas.push(meta);
-      if (metas.length === 1) throw rpcError(-32603, 'once');
-      return text('x');
-    }, {}, { readOnlyHint: true });
+    const { tool, orchestrator } = await setUp(
+      (_args, _context, meta) => {
+        metas.push(meta);
+        if (metas.length === 1) throw rpcError(-32603, 'once');
+        return text('x');
+      },
+      {},
+      { readOnlyHint: true },
+    );
     const traceId = 'a'.repeat(31) + '1';
     const options = { idempotencyKey: 'order-17', traceId };
     await orchestrator.run({ tool, request: {}, options });
@@ -142,20 +146,25 @@ describe('a call', () => {
     [-32000, 'server', 3],
     [-32001, 'timeout', 3],
     [-31999, 'unknown', 1],
-  ])('refused with JSON-RPC error %i is of category %s, and is made %i times', async (code, category, times) => {
-    let calls = 0;
-    const { tool, orchestrator } = await setUp(
-      () => {
-        calls += 1;
-        throw rpcError(code, 'refused');
-      },
-      {},
-      { readOnlyHint: true },
-    );
-    const output = await orchestrator.run({ tool, request: {} });
-    expect(output.error).toMatchObject({ failures: expect.arrayContaining([expect.objectContaining({ category })]) });
-    expect(calls).toBe(times);
-  });
+  ])(
+    'refused with JSON-RPC error %i is of category %s, and is made %i times',
+    async (code, category, times) => {
+      let calls = 0;
+      const { tool, orchestrator } = await setUp(
+        () => {
+          calls += 1;
+          throw rpcError(code, 'refused');
+        },
+        {},
+        { readOnlyHint: true },
+      );
+      const output = await orchestrator.run({ tool, request: {} });
+      expect(output.error).toMatchObject({
+        failures: expect.arrayContaining([expect.objectContaining({ category })]),
+      });
+      expect(calls).toBe(times);
+    },
+  );
 
   it('that may have had an effect is not repeated', async () => {
     let calls = 0;
@@ -204,7 +213,10 @@ describe('a call', () => {
       await bothHere.opened;
       const { progressToken } = mcpReq._meta!;
       const params = { progressToken: progressToken!, total: 2 };
-      await mcpReq.notify({ method: 'notifications/progress', params: { ...params, progress: 1, message: n } });
+      await mcpReq.notify({
+        method: 'notifications/progress',
+        params: { ...params, progress: 1, message: n },
+      });
       await mcpReq.notify({
         method: 'notifications/progress',
         params: { progress: 9, progressToken: 'of nobody', message: 'stray' },

@@ -31,10 +31,6 @@ serveStdio(() => {
       });
     },
   );
-  server.registerTool(
-    'hang_once_written',
-    { inputSchema: z.object({}) },
-    async () => new Promise(() => {}),
-  );
+  server.registerTool('hang_once_written', { inputSchema: z.object({}) }, async () => new Promise(() => {}));
   return server;
 });

@@ -140,7 +140,10 @@ describe('a server that cannot be reached any more', () => {
     const output = await reliable(connection).run({ toolName: 't', request: {} });
     expect(connection.tools[0]!.idempotent).toBe(false);
     expect(attempts()).toBe(3);
-    expect(output.error).toMatchObject({ code: 'network', message: expect.stringContaining('nobody listens') });
+    expect(output.error).toMatchObject({
+      code: 'network',
+      message: expect.stringContaining('nobody listens'),
+    });
   });
 
   it('opens its breaker, which then spares it', async () => {
