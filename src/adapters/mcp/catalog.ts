@@ -1,6 +1,6 @@
 import type { Tool as McpToolDefinition } from '@modelcontextprotocol/client';
 import { InvalidOptionsError, ToolRegistrationError, type Logger } from '../../index.js';
-import { ImportedTool, type Caller, type ToolOverride } from './imported-tool.js';
+import { ImportedTool, type Caller, type McpTool, type ToolOverride } from './imported-tool.js';
 import type { ClientPeer } from './peers.js';
 import { legalName } from './tool-names.js';
 
@@ -18,11 +18,11 @@ export interface CatalogSettings {
 /** What became of a server's tools. The lists hold Troupe's tools. */
 export interface McpToolsChange {
   /** New ones: register them where they are wanted. */
-  readonly added: readonly ImportedTool[];
+  readonly added: readonly McpTool[];
   /** Their description, schemas or hints are others now; the tools themselves are the same objects. */
-  readonly changed: readonly ImportedTool[];
+  readonly changed: readonly McpTool[];
   /** Calls of these fail. Should the server offer one again, it works again. */
-  readonly removed: readonly ImportedTool[];
+  readonly removed: readonly McpTool[];
 }
 
 /** A server's tools, kept over connections: a tool that was handed out stays the same object. */

@@ -3,7 +3,7 @@ import * as z from 'zod';
 import type { Awaitable, JsonObject, Logger, ToolContext } from '../../index.js';
 import type { McpToolResult } from './call-result.js';
 import { Catalog, type McpToolsChange } from './catalog.js';
-import type { ImportedTool, ToolOverride } from './imported-tool.js';
+import type { McpTool, ToolOverride } from './imported-tool.js';
 import { Link } from './link.js';
 import { callTool } from './call.js';
 import { callback, loggerSchema, milliseconds, parseOptions, stderrLogger } from './options.js';
@@ -42,7 +42,7 @@ export interface ConnectMcpOptions {
 export interface McpConnection extends AsyncDisposable {
   readonly name: string;
   /** The tools on offer now. */
-  readonly tools: readonly ImportedTool[];
+  readonly tools: readonly McpTool[];
   /** Lists the tools again, for servers that do not say when they change. */
   refresh(): Promise<McpToolsChange>;
   /** Ends the connection, and the process behind it. Calls in flight and later ones fail with `mcp_closed`. */
@@ -146,7 +146,7 @@ class Connection implements McpConnection {
     });
   }
 
-  get tools(): readonly ImportedTool[] {
+  get tools(): readonly McpTool[] {
     return this.#catalog.tools;
   }
 

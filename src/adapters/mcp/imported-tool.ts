@@ -55,9 +55,16 @@ const MAX_DESCRIPTION = 8192;
 const NOTHING: ReportedUsage = { totalTokens: 0, costUsd: 0 };
 
 /** One tool of an MCP server. What the server says of it may change while it is registered. */
-export class ImportedTool extends Tool<JsonValue, JsonValue> {
-  override readonly name: string;
+export interface McpTool extends Tool<JsonValue, JsonValue> {
   /** Its name on the server. */
+  readonly mcpName: string;
+  /** False once the server offers it no more. */
+  readonly isOffered: boolean;
+}
+
+/** Apart from its public form, whose types need no package of MCP's. */
+export class ImportedTool extends Tool<JsonValue, JsonValue> implements McpTool {
+  override readonly name: string;
   readonly mcpName: string;
   readonly #settings: Settings;
   #definition: McpToolDefinition | undefined;
@@ -67,7 +74,6 @@ export class ImportedTool extends Tool<JsonValue, JsonValue> {
   #input: StandardSchema<any, any> | undefined;
   #output: StandardSchema<any, any> | undefined;
 
-  /** @internal */
   constructor(settings: Settings) {
     super();
     this.name = settings.name;
@@ -89,7 +95,6 @@ export class ImportedTool extends Tool<JsonValue, JsonValue> {
     }
   }
 
-  /** False once the server offers it no more. */
   get isOffered(): boolean {
     return this.#definition !== undefined;
   }
@@ -124,7 +129,7 @@ export class ImportedTool extends Tool<JsonValue, JsonValue> {
     });
   }
 
-  /** @internal True when anything is new. */
+  /** True when anything is new. */
   update(definition: McpToolDefinition, version: string | undefined): boolean {
     const text = JSON.stringify([definition, version]);
     if (text === this.#text && this.isOffered) return false;
@@ -136,7 +141,6 @@ export class ImportedTool extends Tool<JsonValue, JsonValue> {
     return true;
   }
 
-  /** @internal */
   withdraw(): void {
     this.#definition = undefined;
   }

@@ -2,7 +2,7 @@
 export { connectMcp } from './connect.js';
 export type { ConnectMcpOptions, McpConnection } from './connect.js';
 export type { McpToolsChange } from './catalog.js';
-export type { ImportedTool, ToolOverride } from './imported-tool.js';
+export type { McpTool, ToolOverride } from './imported-tool.js';
 export { McpError } from './mcp-error.js';
 export type { McpErrorCode } from './mcp-error.js';
 export type { McpToolResult } from './call-result.js';
