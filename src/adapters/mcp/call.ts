@@ -2,7 +2,7 @@ import type { Progress, Tool as McpToolDefinition } from '@modelcontextprotocol/
 import type { JsonObject, ToolContext } from '../../index.js';
 import type { McpToolResult } from './call-result.js';
 import type { Link, Live } from './link.js';
-import { connectionClosed, connectionLost, readClientError } from './mcp-error.js';
+import { connectionClosed, connectionLost, readClientError, sessionLost } from './mcp-error.js';
 import { clip } from './options.js';
 import { IDEMPOTENCY_KEY, TRACEPARENT, traceparentOf } from './trace.js';
 
@@ -38,7 +38,7 @@ export async function callTool(link: Link, call: Call): Promise<McpToolResult> {
     if (context.signal.aborted) throw context.signal.reason;
     if (link.isClosed) throw connectionClosed(where);
     if (isLost) throw connectionLost(where);
-    throw link.dropIfLost(live, error) ? connectionLost(where, error) : readClientError(error, where);
+    throw link.dropIfLost(live, error) ? sessionLost(where) : readClientError(error, where);
   } finally {
     context.signal.removeEventListener('abort', onAbort);
   }

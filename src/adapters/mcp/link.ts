@@ -25,6 +25,7 @@ export interface Live {
 
 /** A server that gives more pages is taken to be running in circles. */
 const MAX_PAGES = 1000;
+const SESSION_END_MS = 1000;
 
 /**
  * The connection to a server, made anew when it is needed and gone. However many calls wait for it, one attempt is
@@ -56,14 +57,12 @@ export class Link {
 
   /** Lists the tools again. */
   async list(): Promise<McpToolsChange> {
-    const { connectTimeoutMs, listed } = this.settings;
     const { client } = await this.get();
-    const { tools } = await client
-      .listTools(undefined, { cacheMode: 'refresh', timeout: connectTimeoutMs })
-      .catch((error) => {
-        throw this.isClosed ? connectionClosed(this.settings) : notConnected(this.settings, error);
-      });
-    return listed(tools, versionOf(client));
+    try {
+      return this.settings.listed(await this.toolsOf(client, this.stopped.signal), versionOf(client));
+    } catch (error) {
+      throw this.isClosed ? connectionClosed(this.settings) : notConnected(this.settings, error);
+    }
   }
 
   /** Over HTTP the client goes on although the server has forgotten it. */
@@ -94,7 +93,7 @@ export class Link {
         client = this.newClient(transport);
         const live = { client, streams: new StreamWatch(transport) };
         await client.connect(transport as Transport, { signal, timeout: settings.connectTimeoutMs });
-        const { tools } = await client.listTools(undefined, { signal, timeout: settings.connectTimeoutMs });
+        const tools = await this.toolsOf(client, signal);
         signal.throwIfAborted();
         settings.listed(tools, versionOf(client));
         this.live = live;
@@ -126,6 +125,13 @@ export class Link {
     });
   }
 
+  private async toolsOf(client: Client, signal: AbortSignal): Promise<readonly McpToolDefinition[]> {
+    // The client would answer the same, and say so on stdout.
+    if (client.getServerCapabilities()?.tools === undefined) return [];
+    const timeout = this.settings.connectTimeoutMs;
+    return (await client.listTools(undefined, { cacheMode: 'refresh', signal, timeout })).tools;
+  }
+
   private changed(client: Client, error: Error | null, tools: readonly McpToolDefinition[] | null): void {
     const { server, logger, listed } = this.settings;
     if (this.live?.client !== client || this.isClosed) return;
@@ -143,6 +149,7 @@ export class Link {
   /** Ends a connection in the background. */
   private end(client: Client | undefined, transport: McpTransport | undefined): void {
     const ending = (async () => {
+      if (transport) await endSession(transport);
       await client?.close();
       await transport?.close();
     })()
@@ -173,6 +180,15 @@ export class Link {
       this.stopped.signal.removeEventListener('abort', onStop);
     }
   }
+}
+
+/** A server with sessions would keep this one until it expires. One that does not answer is not waited for. */
+async function endSession(transport: McpTransport): Promise<void> {
+  if (transport.sessionId === undefined || transport.terminateSession === undefined) return;
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, SESSION_END_MS)));
+  await Promise.race([transport.terminateSession().catch(() => {}), late]);
+  clearTimeout(timer);
 }
 
 function versionOf(client: Client): string | undefined {

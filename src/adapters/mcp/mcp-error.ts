@@ -96,6 +96,11 @@ export function connectionLost(where: Where, cause?: unknown): McpError {
   );
 }
 
+export function sessionLost(where: Where): McpError {
+  const message = `MCP server "${where.server}" has ended the session; the call was not made.`;
+  return new McpError('mcp_connection_lost', message, { ...where, cause: new NothingSent(message) });
+}
+
 export function connectionClosed({ server, tool }: Where): McpError {
   return new McpError(
     'mcp_closed',

@@ -10,6 +10,7 @@ export interface McpTransport {
   onerror?: ((error: Error) => void) | undefined;
   onmessage?: ((message: any, extra?: any) => void) | undefined;
   sessionId?: string | undefined;
+  terminateSession?(): Promise<void>;
   /** True of HTTP: every request has a connection, and an answer, of its own. */
   readonly hasPerRequestStream?: boolean;
 }

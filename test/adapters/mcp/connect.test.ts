@@ -1,3 +1,4 @@
+import { InMemoryTransport, Server } from '@modelcontextprotocol/server';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Orchestrator, Troupe } from '../../../src/index.js';
 import { connectMcp, type ConnectMcpOptions, type McpConnection } from '../../../src/adapters/mcp/index.js';
@@ -77,6 +78,16 @@ describe('the tools of a server', () => {
     const { connection, logger } = await connect({ pages });
     expect(connection.tools.map(({ description }) => description)).toEqual(['one']);
     expect(logger.warnings).toEqual([expect.stringContaining('lists the tool "same" twice')]);
+  });
+
+  it('are none of a server without any', async () => {
+    const transport = async () => {
+      const [ours, theirs] = InMemoryTransport.createLinkedPair();
+      await new Server({ name: 'bare', version: '1' }, { capabilities: {} }).connect(theirs);
+      return ours;
+    };
+    const { connection } = await connect({}, { transport });
+    expect(connection.tools).toEqual([]);
   });
 
   it('can be chosen, by names or a function, and renamed', async () => {

@@ -144,6 +144,7 @@ describe('a server over HTTP', () => {
 
   it('with sessions, of 2025, is given a new one when it has forgotten the old', async () => {
     const sessions = new Map<string, WebStandardStreamableHTTPServerTransport>();
+    const ended: string[] = [];
     let opened = 0;
     const { url, kill } = await listen(async (request) => {
       const known = request.headers.get('mcp-session-id');
@@ -154,18 +155,37 @@ describe('a server over HTTP', () => {
       const transport = new WebStandardStreamableHTTPServerTransport({
         sessionIdGenerator: () => `session-${(opened += 1)}`,
         onsessioninitialized: (id) => void sessions.set(id, transport),
+        onsessionclosed: (id) => void ended.push(id),
       });
       await officialServer({ call: () => text('in a session') }).connect(transport);
       return transport.handleRequest(request);
     });
     cleanUp.push(kill);
-    const orchestrator = reliable(await connect(url, { protocol: '2025' }));
-    const run = () =>
-      orchestrator.run({ toolName: 'echo', request: {}, options: { reliability: { maxRetries: 0 } } });
-    expect((await run()).content).toBe('in a session');
+    const connection = await connect(url, { protocol: '2025' });
+    const orchestrator = reliable(connection);
+    const run = () => orchestrator.run({ toolName: 'echo', request: {} });
+    expect((await run()).metadata.attempts).toBe(1);
     sessions.clear();
-    expect((await run()).error).toMatchObject({ code: 'network' });
-    expect((await run()).content).toBe('in a session');
+    // The tool may not be repeated; but the call was refused, not made.
+    expect(await run()).toMatchObject({ content: 'in a session', metadata: { attempts: 2 } });
     expect(opened).toBe(2);
+    await connection.close();
+    expect(ended).toEqual(['session-2']);
+  });
+
+  it('with sessions, that does not answer the end of one, does not hold close()', async () => {
+    let transport: WebStandardStreamableHTTPServerTransport | undefined;
+    const { url, kill } = await listen(async (request) => {
+      if (request.method === 'DELETE') return new Promise(() => {});
+      if (transport === undefined) {
+        transport = new WebStandardStreamableHTTPServerTransport({ sessionIdGenerator: () => 'only' });
+        await officialServer().connect(transport);
+      }
+      return transport.handleRequest(request);
+    });
+    cleanUp.push(kill);
+    const connection = await connect(url, { protocol: '2025' });
+    await connection.close();
+    await expect(connection.refresh()).rejects.toMatchObject({ code: 'mcp_closed' });
   });
 });

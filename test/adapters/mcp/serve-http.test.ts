@@ -120,6 +120,19 @@ describe.each(['auto', 'legacy'] as const)('a client of ours over HTTP that spea
     expect(seen).toEqual(['started', 'calling slow', 'inside']);
   });
 
+  it('is known to the host by its request', async () => {
+    const seen: unknown[] = [];
+    const { url } = await serve({
+      options: ({ request, toolName }) => {
+        seen.push(toolName, request?.headers.get('authorization'));
+        return {};
+      },
+    });
+    const client = await clientTo(url, mode);
+    await client.callTool({ name: 'hello', arguments: {} });
+    expect(seen).toEqual(['hello', TOKEN]);
+  });
+
   it.each([true, false])(
     'that vanishes has its run cancelled (it had asked for progress: %s)',
     async (asks) => {
