@@ -24,6 +24,7 @@ export async function callTool(link: Link, call: Call): Promise<McpToolResult> {
   const { context, mcpName: tool, server } = call;
   const where = { server, tool };
   const live = await unlessAborted(link.get(), context.signal);
+  context.signal.throwIfAborted();
   const ended = new AbortController();
   let isLost = false;
   const onAbort = () => ended.abort(context.signal.reason);

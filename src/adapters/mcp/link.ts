@@ -57,10 +57,12 @@ export class Link {
 
   /** Lists the tools again. */
   async list(): Promise<McpToolsChange> {
-    const { client } = await this.get();
+    const live = await this.get();
+    const { client } = live;
     try {
       return this.settings.listed(await this.toolsOf(client, this.stopped.signal), versionOf(client));
     } catch (error) {
+      this.dropIfLost(live, error);
       throw this.isClosed ? connectionClosed(this.settings) : notConnected(this.settings, error);
     }
   }

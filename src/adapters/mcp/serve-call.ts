@@ -45,7 +45,7 @@ export async function serveCall(
     if ('problem' in read) {
       return refusal(`The arguments of "${name}" are not valid: ${read.problem}`, { code: 'validation' });
     }
-    const options = optionsFor(settings, name, context);
+    const options = await optionsFor(settings, name, context);
     return await runTool(settings, offer, read.request, options, context);
   } catch (error) {
     if (!isOrchestratorError(error) || error.code === 'invalid_options') {
@@ -58,12 +58,16 @@ export async function serveCall(
 
 const INTERNAL: ErrorJson = { name: 'Error', code: 'internal', message: '' };
 
-function optionsFor(settings: ServeSettings, toolName: string, context: ServerContext): OrchestrationOptions {
+async function optionsFor(
+  settings: ServeSettings,
+  toolName: string,
+  context: ServerContext,
+): Promise<OrchestrationOptions> {
   const meta = context.mcpReq._meta ?? {};
   const request = context.http?.req;
   const { options = {} } = settings;
   const call = { toolName, meta, ...(request === undefined ? {} : { request }) };
-  const given = typeof options === 'function' ? options(call) : options;
+  const given = typeof options === 'function' ? await options(call) : options;
   const traceId = traceIdIn(meta[TRACEPARENT]);
   return traceId === undefined ? given : { traceId, ...given };
 }

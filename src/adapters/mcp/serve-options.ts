@@ -5,6 +5,7 @@ import {
   ReliableOrchestrator,
   Troupe,
   type AnyTool,
+  type Awaitable,
   type ErrorJson,
   type Logger,
   type OrchestrationOptions,
@@ -44,9 +45,9 @@ export interface McpServeOptions {
   instructions?: string;
   /**
    * Limits and all else of the runs: `timeoutMs`, `budget`, ... A client can set none of it. A function gives them for
-   * each call; when it throws, the call is refused. Default: no limit; the trace goes on if the client has one.
+   * each call, at once or by promise; when it throws, the call is refused. Default: no limit; the trace goes on if the client has one.
    */
-  options?: OrchestrationOptions | ((call: McpCall) => OrchestrationOptions);
+  options?: OrchestrationOptions | ((call: McpCall) => Awaitable<OrchestrationOptions>);
   /** The line of progress for an event, undefined for none. False: no progress. Default: lifecycle, by tool and code. */
   progress?: false | ((event: RunEvent) => string | undefined);
   /**
@@ -67,7 +68,7 @@ export const serveOptionsShape = {
   instructions: z.string().optional(),
   options: z
     .union(
-      [z.record(z.string(), z.unknown()), callback<(call: McpCall) => OrchestrationOptions>()],
+      [z.record(z.string(), z.unknown()), callback<(call: McpCall) => Awaitable<OrchestrationOptions>>()],
       'must be an object or a function',
     )
     .optional(),

@@ -49,14 +49,14 @@ export async function serveMcpStdio(runner: McpRunner, options: McpStdioOptions)
     transport: transport as Transport,
     onerror: (error) => settings.logger.debug(`MCP on stdio: ${error.message}`),
   });
-  const gone = new Promise<void>((resolve) => {
-    const { onclose } = transport;
-    Object.assign(transport, {
-      onclose: () => {
-        onclose?.();
-        resolve();
-      },
-    });
+  let leave!: () => void;
+  const gone = new Promise<void>((resolve) => (leave = resolve));
+  const { onclose } = transport;
+  Object.assign(transport, {
+    onclose: () => {
+      onclose?.();
+      leave();
+    },
   });
   const { running, onDisconnect } = settings;
   const closed = gone.then(() => (onDisconnect === 'finish' ? running.settled() : running.stop()));
@@ -65,6 +65,7 @@ export async function serveMcpStdio(runner: McpRunner, options: McpStdioOptions)
     async close() {
       await running.stop();
       await handle.close();
+      leave();
       await closed;
     },
     [Symbol.asyncDispose]: () => server.close(),

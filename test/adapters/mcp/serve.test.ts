@@ -275,7 +275,7 @@ describe('a call', () => {
       },
     });
     const { client } = await setUp([{ tool: t, toolOptions: { mode: 'safe' } }], {
-      options: ({ meta, toolName }) => ({
+      options: async ({ meta, toolName }) => ({
         budget: { tokens: 50 },
         idempotencyKey: `${toolName}:${String(meta.idempotencyKey)}`,
       }),
