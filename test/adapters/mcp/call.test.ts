@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import {
   Budget,
   Orchestrator,
+  orThrow,
   ReliableOrchestrator,
   Troupe,
   type RunEvent,
@@ -130,6 +131,9 @@ describe('a call', () => {
     expect(output.error).toMatchObject({ code: 'unknown', message: expect.stringContaining('no such city') });
     expect(output.error!.message.length).toBeLessThan(2500);
     expect(orchestrator.troupe.breaker('srv').state).toBe('closed');
+    expect(() => orThrow(output)).toThrow(
+      expect.objectContaining({ cause: expect.objectContaining({ code: 'mcp_tool_error', tool: 't' }) }),
+    );
     await expect(tool.execute({}, {}, fakeContext())).rejects.toMatchObject({
       name: 'McpError',
       code: 'mcp_tool_error',
