@@ -242,6 +242,35 @@ describe('a call', () => {
     expect(whole).not.toMatch(/\.ts|node_modules| at /);
   });
 
+  it('that the Troupe refuses says why, and when to come again where that is known', async () => {
+    const failing = defineTool({
+      name: 't',
+      execute: () => {
+        throw Object.assign(new Error('down'), { status: 503 });
+      },
+    });
+    const logger = recordingLogger();
+    const breaker = { failures: 1, window: { kind: 'consecutive' } } as const;
+    const broken = new Troupe({ logger, reliability: { maxRetries: 0, breaker } });
+    const full = new Troupe({ logger, maxRuns: 1 });
+    const closed = new Troupe({ logger });
+    await closed.close();
+    const call = async (troupe: Troupe) => {
+      const { client } = await setUp([failing], {}, troupe);
+      return (await client.callTool({ name: 't', arguments: {} }))._meta?.troupe;
+    };
+    await call(broken);
+    expect(await call(broken)).toMatchObject({ code: 'breaker_open' });
+    expect(await call(closed)).toMatchObject({ code: 'closed' });
+    const holding = new Orchestrator(full).start({
+      tool: defineTool({ name: 'hold', execute: () => new Promise(() => {}) }),
+      request: {},
+      options: { abortGraceMs: 0 },
+    });
+    expect(await call(full)).toMatchObject({ code: 'overloaded', retryAfterMs: expect.any(Number) });
+    holding.cancel();
+  });
+
   it('is described by the host where it wants to say more', async () => {
     const failing = defineTool({
       name: 't',
