@@ -273,10 +273,10 @@ describe('what may be sent', () => {
 });
 
 describe('close()', () => {
-  it('cancels what is under way and refuses what comes', async () => {
+  it.each(['auto', 'legacy'] as const)('cancels what is under way (%s), refuses what comes', async (mode) => {
     const { tool, started, aborted } = waiting();
     const { url, handler } = await serve({ tools: [tool] });
-    const client = await clientTo(url, 'auto');
+    const client = await clientTo(url, mode);
     const calling = client.callTool({ name: 'slow', arguments: {} });
     await started.opened;
     const closing = handler.close();
