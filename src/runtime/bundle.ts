@@ -209,7 +209,9 @@ export class Bundle implements Hosted {
     replicate.answer?.call?.leaveUnchecked();
     if (!replicate.hasBegun && status === 'cancelled') return this.withdraw(1);
     // What comes after the decision is discarded like any loser, its usage kept.
-    this.keep(replicate, this.evidence.isDecided && status === 'valid' ? 'cancelled' : status);
+    const kept = this.evidence.isDecided && status === 'valid' ? 'cancelled' : status;
+    replicate.traced?.end(kept, replicate.endCode(status));
+    this.keep(replicate, kept);
     this.send({ type: 'replicate.ended' });
     this.fill();
   }
