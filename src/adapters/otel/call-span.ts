@@ -1,6 +1,7 @@
 import { context, SpanKind, trace, type Attributes, type Context, type Span } from '@opentelemetry/api';
 import type { CallTrace, TracedCall, TracedCallEnd, TraceEvent, Usage } from '../../index.js';
 import { shown } from './content.js';
+import { each } from './each.js';
 import type { Metrics } from './metrics.js';
 import * as names from './names.js';
 import type { OtelConfig } from './options.js';
@@ -50,11 +51,10 @@ export class CallSpan implements CallTrace {
   }
 
   event(event: TraceEvent): void {
-    try {
-      addEvent(this.span, event);
-    } finally {
-      this.metrics.event(event);
-    }
+    each(
+      () => addEvent(this.span, event),
+      () => this.metrics.event(event),
+    );
   }
 
   settled(usage: Usage): void {
@@ -70,26 +70,29 @@ export class CallSpan implements CallTrace {
   }
 
   end(end: TracedCallEnd): void {
+    const { span, usage } = this;
+    each(
+      () => this.describe(end),
+      () => span.end(),
+      () => {
+        const tool = { [names.TOOL_NAME]: this.toolName, [names.PROVIDER]: this.provider };
+        const ended = known({ [names.STATUS]: end.status, [names.ERROR_TYPE]: errorTypeOf(end) });
+        this.metrics.callEnded(end.elapsedMs, ended, tool, usage);
+      },
+    );
+  }
+
+  private describe(end: TracedCallEnd): void {
     const { span, usage, config } = this;
     const { status, attempts, breaker, content } = end;
-    try {
-      span.setAttributes({
-        [names.STATUS]: status,
-        [names.ATTEMPTS]: attempts,
-        [names.BREAKER_STATE]: breaker,
-      });
-      if (usage) span.setAttributes(usageAttributes(usage));
-      if (config.content && content !== undefined) span.setAttribute(names.TOOL_RESULT, shown(content));
-      markFailed(span, end, config.content);
-    } finally {
-      try {
-        span.end();
-      } finally {
-        const tool = { [names.TOOL_NAME]: this.toolName, [names.PROVIDER]: this.provider };
-        const ended = known({ [names.STATUS]: status, [names.ERROR_TYPE]: errorTypeOf(end) });
-        this.metrics.callEnded(end.elapsedMs, ended, tool, usage);
-      }
-    }
+    span.setAttributes({
+      [names.STATUS]: status,
+      [names.ATTEMPTS]: attempts,
+      [names.BREAKER_STATE]: breaker,
+    });
+    if (usage) span.setAttributes(usageAttributes(usage));
+    if (config.content && content !== undefined) span.setAttribute(names.TOOL_RESULT, shown(content));
+    markFailed(span, end, config.content);
   }
 }
 

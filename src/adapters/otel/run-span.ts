@@ -10,6 +10,7 @@ import {
 import type { CallTrace, RunTrace, TracedCall, TracedRun, TracedRunEnd, TraceEvent } from '../../index.js';
 import { CallSpan, usageAttributes } from './call-span.js';
 import { asMessages } from './content.js';
+import { each } from './each.js';
 import type { Metrics } from './metrics.js';
 import * as names from './names.js';
 import type { OtelConfig } from './options.js';
@@ -39,11 +40,17 @@ export class RunSpan implements RunTrace {
     const name = this.name === undefined ? names.INVOKE_WORKFLOW : `${names.INVOKE_WORKFLOW} ${this.name}`;
     this.span = config.tracer.startSpan(name, { kind: SpanKind.INTERNAL, attributes, links }, parent);
     this.context = trace.setSpan(parent, this.span);
-    const around = this.span.spanContext();
-    this.traceId = isSpanContextValid(around) ? around.traceId : undefined;
-    if (run.traceId !== undefined && run.traceId !== this.traceId)
-      this.span.setAttribute(names.TRACE_ID, run.traceId);
-    metrics.runStarted();
+    try {
+      const around = this.span.spanContext();
+      this.traceId = isSpanContextValid(around) ? around.traceId : undefined;
+      if (run.traceId !== undefined && run.traceId !== this.traceId)
+        this.span.setAttribute(names.TRACE_ID, run.traceId);
+      metrics.runStarted();
+    } catch (error) {
+      // The run goes on untraced: nobody would end the span.
+      this.span.end();
+      throw error;
+    }
   }
 
   within<T>(work: () => T): T {
@@ -56,13 +63,14 @@ export class RunSpan implements RunTrace {
 
   event(event: TraceEvent): void {
     const { span } = this;
-    try {
-      if (event.type === 'run_started') this.planned(event);
-      else if (event.type === 'bundle_ready') span.setAttributes(bundleAttributes(event));
-      else addEvent(span, event);
-    } finally {
-      this.metrics.event(event);
-    }
+    each(
+      () => {
+        if (event.type === 'run_started') this.planned(event);
+        else if (event.type === 'bundle_ready') span.setAttributes(bundleAttributes(event));
+        else addEvent(span, event);
+      },
+      () => this.metrics.event(event),
+    );
   }
 
   joined(other: RunTrace): void {
@@ -74,30 +82,33 @@ export class RunSpan implements RunTrace {
   }
 
   end(end: TracedRunEnd): void {
-    const { span, config } = this;
     const { metadata, status } = end;
     const answeredBy = metadata?.replayed ? 'replay' : metadata?.coalesced ? 'coalescing' : 'execution';
-    try {
-      this.called(metadata?.strategy === 'single' ? metadata.toolName : metadata?.strategy);
-      span.setAttributes(endAttributes(end));
-      // What another run has paid must not be added up twice.
-      if (answeredBy === 'execution' && metadata) span.setAttributes(usageAttributes(end.usage));
-      const answer = status === 'completed' || status === 'partial' ? end.content : undefined;
-      if (config.content && answer !== undefined)
-        span.setAttribute(names.OUTPUT_MESSAGES, asMessages('assistant', answer));
-      markFailed(span, end, config.content);
-    } finally {
-      try {
-        span.end();
-      } finally {
+    each(
+      () => this.describe(end, answeredBy === 'execution'),
+      () => this.span.end(),
+      () => {
         const attributes = known({
           [names.WORKFLOW_NAME]: this.name,
           [names.STATUS]: status,
           [names.ERROR_TYPE]: errorTypeOf(end),
         });
         this.metrics.runEnded(end.elapsedMs, attributes, answeredBy);
-      }
-    }
+      },
+    );
+  }
+
+  private describe(end: TracedRunEnd, isOwn: boolean): void {
+    const { span, config } = this;
+    const { metadata, status } = end;
+    this.called(metadata?.strategy === 'single' ? metadata.toolName : metadata?.strategy);
+    span.setAttributes(endAttributes(end));
+    // What another run has paid must not be added up twice.
+    if (isOwn && metadata) span.setAttributes(usageAttributes(end.usage));
+    const answer = status === 'completed' || status === 'partial' ? end.content : undefined;
+    if (config.content && answer !== undefined)
+      span.setAttribute(names.OUTPUT_MESSAGES, asMessages('assistant', answer));
+    markFailed(span, end, config.content);
   }
 
   private planned({ strategy, plan }: TraceEvent & { type: 'run_started' }): void {
