@@ -142,13 +142,13 @@ export class TracedExecution {
     this.traces.contain(() =>
       this.handle.end({
         status: output?.status ?? 'rejected',
-        code: output?.error?.code ?? error?.code,
+        code: error?.code ?? output?.error?.code,
         elapsedMs: output?.elapsedMs ?? elapsedMs,
         usage: output?.usage ?? NO_USAGE,
         metadata: output && shownMetadata(output),
         spent: budget?.spent,
         content: redact ? undefined : (output?.content as JsonValue | undefined),
-        message: redact ? undefined : (output?.error?.message ?? error?.message),
+        message: redact ? undefined : (error?.message ?? output?.error?.message),
       }),
     );
   }
