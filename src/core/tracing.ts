@@ -58,7 +58,7 @@ export interface TracedRun {
   readonly budget: { readonly tokens?: number; readonly costUsd?: number } | undefined;
   /** The caller's option of that name. */
   readonly metadata: JsonObject | undefined;
-  /** Undefined for a run with a `redact`: nothing of its content may be shown. */
+  /** Undefined for a run with a `redact`, and for runs nested in it: nothing of their content may be shown. */
   readonly request: JsonValue | undefined;
   /** The call whose tool asked for it, for a nested run. */
   readonly outer: CallTrace | undefined;

@@ -1,7 +1,7 @@
 /**
  * What the runtime publishes by `node:diagnostics_channel`, for whoever in the process subscribes: the tracing channels
- * `troupe:run` and `troupe:call`, and the channels `troupe:event` and `troupe:breaker`. Of a run with a `redact`
- * of its own no request, no answer and no message of an error is in them.
+ * `troupe:run` and `troupe:call`, and the channels `troupe:event` and `troupe:breaker`. Of a run with a `redact`,
+ * and of runs nested in it, no request, no answer and no message of an error is in them.
  */
 import { channel, tracingChannel, type TracingChannel } from 'node:diagnostics_channel';
 import type { ToolCallOutcome } from '../actors/tool-call.js';
@@ -103,7 +103,7 @@ export function runEnded(
 
 export function callMessage({ x, tool, grant, options }: Call, request: unknown): CallMessage {
   const { step, replicate } = x.place ?? {};
-  const isRedacted = x.spec.config.redact !== undefined;
+  const isRedacted = x.spec.hidesContent;
   return {
     runId: x.root.id,
     traceId: x.spec.traceId,

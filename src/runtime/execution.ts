@@ -30,6 +30,8 @@ export interface ExecutionSpec extends Omit<
   readonly claim: { readonly key: string; readonly fingerprint: string } | undefined;
   /** The caller's async context: tools run in it. */
   readonly scope: AsyncResource;
+  /** It has a `redact`, or is nested in a run that hides its own: nothing of it may be traced or published. */
+  readonly hidesContent: boolean;
   /** Of the caller who began it; undefined: nobody traces. */
   readonly trace: TracedExecution | undefined;
   readonly parent: { readonly execution: Execution; readonly step: number } | undefined;

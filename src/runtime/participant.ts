@@ -22,6 +22,7 @@ export interface ParticipantOptions {
   readonly logger: Logger;
   /** Undefined: nobody wants to hear what is said. */
   readonly watch: Watch | undefined;
+  readonly hidesContent: boolean;
   /** Undefined: nobody traces. */
   readonly trace: TracedExecution | undefined;
 }
@@ -58,6 +59,8 @@ export class Participant {
   /** Warnings about this caller's own callbacks; the execution's are in its record. */
   readonly warnings: string[] = [];
   readonly trace: TracedExecution | undefined;
+  /** It has a `redact`, or is nested in a run that hides its own. */
+  readonly hidesContent: boolean;
   /** What those who listen to `troupe:run` were told; undefined: nobody listened when it began. */
   told: RunMessage | undefined;
   /** Its terminal event is being told, or was. */
@@ -83,6 +86,7 @@ export class Participant {
     this.logger = options.logger;
     this.watch = options.watch;
     this.trace = options.trace;
+    this.hidesContent = options.hidesContent;
     this.output = new Promise((resolve, reject) => {
       this.resolve = resolve;
       this.reject = reject;
@@ -131,7 +135,10 @@ export class Participant {
     const event = redact ? deepFreeze(this.redacted(told, redact)) : told;
     this.log.push(event);
     watch?.tell({ type: 'said', runId, traceId, seq, body: event });
-    if (eventChannel.hasSubscribers) eventChannel.publish(event);
+    if (eventChannel.hasSubscribers) {
+      const isBare = this.hidesContent && !redact;
+      eventChannel.publish(isBare ? ({ type: body.type, runId, traceId, seq, at } as RunEvent) : event);
+    }
     if (observer) this.observe(event, observer);
   }
 

@@ -86,7 +86,7 @@ export class Starter {
     }
     const participant = this.participant(given, host.traces);
     if (!runChannel.hasSubscribers) return this.enter(participant, given);
-    const told = (participant.told = askedRun(participant, given));
+    const told = (participant.told = askedRun(participant, given, participant.hidesContent));
     return begun(runChannel, told, () => this.enter(participant, given));
   }
 
@@ -183,7 +183,8 @@ export class Starter {
   ): Participant {
     const { host } = this;
     const runId = host.newId();
-    const trace = traces?.startRun(runId, given as StartRequest);
+    const hidesContent = given.config.redact !== undefined || given.outer?.spec.hidesContent === true;
+    const trace = traces?.startRun(runId, given as StartRequest, hidesContent);
     return new Participant({
       runId,
       traceId: given.config.traceId ?? given.traceId ?? trace?.traceId ?? host.newId(),
@@ -193,6 +194,7 @@ export class Starter {
       clock: host.clock,
       logger: host.logger,
       watch: host.watch?.hears ? host.watch : undefined,
+      hidesContent,
       trace,
     });
   }
@@ -232,6 +234,7 @@ export class Starter {
       keyBase: key ?? given.keyBase ?? participant.runId,
       claim: key === undefined ? undefined : { key, fingerprint },
       scope,
+      hidesContent: participant.hidesContent,
       trace: participant.trace,
       parent: undefined,
     });
@@ -368,9 +371,12 @@ interface RunState {
   readonly toolName: string | null;
 }
 
-function askedRun({ runId, traceId, config }: Participant, given: StartRequest): AskedRun {
-  const { timeoutMs = null, budget, idempotencyKey = null, redact } = config;
-  const isRedacted = redact !== undefined;
+function askedRun(
+  { runId, traceId, config }: Participant,
+  given: StartRequest,
+  isRedacted = config.redact !== undefined,
+): AskedRun {
+  const { timeoutMs = null, budget, idempotencyKey = null } = config;
   return {
     runId,
     traceId,

@@ -38,7 +38,7 @@ export class Traces {
   }
 
   /** In the caller's async context. */
-  startRun(runId: string, given: StartRequest): TracedExecution | undefined {
+  startRun(runId: string, given: StartRequest, hidesContent: boolean): TracedExecution | undefined {
     const { config, request, tools, outer } = given;
     const handle = this.contain(() =>
       this.tracing.startRun({
@@ -49,7 +49,7 @@ export class Traces {
         traceparent: config.traceparent,
         budget: config.budget?.limits,
         metadata: config.metadata,
-        request: config.redact ? undefined : request,
+        request: hidesContent ? undefined : request,
         outer: outer?.traced?.handle,
       }),
     );
@@ -108,14 +108,14 @@ export class TracedExecution {
   /** Its tool is to be called for the first time. */
   startCall(x: AttemptRecord, tool: AnyTool, provider: Provider): void {
     const { traces, handle } = this;
-    const { parent, config, request } = x.spec;
+    const { parent, hidesContent, request } = x.spec;
     const call = traces.contain(() =>
       handle.startCall({
         toolName: tool.name,
         provider: provider.key,
         step: parent && { index: parent.step, name: parent.execution.steps[parent.step]!.name },
         replicate: x.draw,
-        request: config.redact ? undefined : request,
+        request: hidesContent ? undefined : request,
       }),
     );
     if (isHandle(call)) x.traced = new TracedLogicalCall(traces, call, x, provider);
@@ -135,10 +135,10 @@ export class TracedExecution {
   }
 
   end(participant: Participant, settled: { output?: OrchestrationOutput; error?: unknown }): void {
-    const { config, elapsedMs } = participant;
+    const { config, elapsedMs, hidesContent } = participant;
     const error = isOrchestratorError(settled.error) ? settled.error : undefined;
     const output = settled.output ?? error?.output;
-    const { budget, redact } = config;
+    const { budget } = config;
     this.traces.contain(() =>
       this.handle.end({
         status: output?.status ?? 'rejected',
@@ -147,8 +147,8 @@ export class TracedExecution {
         usage: output?.usage ?? NO_USAGE,
         metadata: output && shownMetadata(output),
         spent: budget?.spent,
-        content: redact ? undefined : (output?.content as JsonValue | undefined),
-        message: redact ? undefined : (error?.message ?? output?.error?.message),
+        content: hidesContent ? undefined : (output?.content as JsonValue | undefined),
+        message: hidesContent ? undefined : (error?.message ?? output?.error?.message),
       }),
     );
   }
@@ -190,7 +190,7 @@ export class TracedLogicalCall {
   end(status: TracedCallEnd['status'], code: string | undefined): void {
     const { x, traces } = this;
     x.traced = undefined;
-    const { redact } = x.spec.config;
+    const { hidesContent } = x.spec;
     const isAnswer = status === 'completed' || status === 'partial' || status === 'valid';
     traces.contain(() =>
       this.handle.end({
@@ -199,8 +199,9 @@ export class TracedLogicalCall {
         attempts: x.attempts - this.attemptsBefore,
         breaker: this.provider.breaker.state,
         elapsedMs: Math.max(0, traces.now() - this.startedAt),
-        content: redact || !isAnswer ? undefined : x.answer?.content,
-        message: redact || isAnswer || x.lastError === undefined ? undefined : describeError(x.lastError),
+        content: hidesContent || !isAnswer ? undefined : x.answer?.content,
+        message:
+          hidesContent || isAnswer || x.lastError === undefined ? undefined : describeError(x.lastError),
       }),
     );
   }

@@ -229,6 +229,12 @@ describe('a run with a `redact`', () => {
         options,
       });
     }
+    const deep = scriptedTool('deep', [fail(400, { message: SECRET })]);
+    const inner = scriptedTool('inner', [
+      async ({ context }) => (await context.run({ tool: deep, request: SECRET })).error,
+    ]);
+    const outer = scriptedTool('outer', [({ context }) => context.run({ tool: inner, request: SECRET })]);
+    await sim.run({ tool: outer, request: SECRET, options });
     const run = sim.reliable.start({ tool: scriptedTool('t', [slow(5)]), request: SECRET, options });
     await sim.flush();
     run.cancel(new Error(SECRET));
