@@ -1,4 +1,5 @@
-import { context, trace } from '@opentelemetry/api';
+import { context, defaultTextMapSetter, trace } from '@opentelemetry/api';
+import { W3CTraceContextPropagator } from '@opentelemetry/core';
 import { describe, expect, it } from 'vitest';
 import { defineTool, Orchestrator, Troupe, type Planner, ReliableOrchestrator } from '../../../src/index.js';
 import {
@@ -77,6 +78,17 @@ describe("a run's parent", () => {
     expect(span.spanContext().traceId).toBe(TRACE);
     expect(span.parentSpanContext).toMatchObject({ spanId: 'b7ad6b7169203331', isRemote: true });
     expect(t.span('execute_tool t').spanContext().traceId).toBe(TRACE);
+  });
+
+  it('is the span of another process, whose SDK has made the `traceparent`', async () => {
+    const [there, here] = [telemetry(), simulated()];
+    const carrier: Record<string, string> = {};
+    const span = there.tracer.startSpan('elsewhere');
+    const propagator = new W3CTraceContextPropagator();
+    propagator.inject(trace.setSpan(context.active(), span), carrier, defaultTextMapSetter);
+    const options = { traceparent: carrier['traceparent']! };
+    await here.sim.run({ tool: scriptedTool('t', [ok()]), request: {}, options });
+    expect(here.t.span('invoke_workflow t').parentSpanContext?.spanId).toBe(span.spanContext().spanId);
   });
 
   it('an active span of another trace is linked, one of the same trace is the parent', async () => {

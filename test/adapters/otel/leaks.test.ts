@@ -140,7 +140,7 @@ async function play(
       ),
     ),
   );
-  return { statuses, faults, ...{ started: t.counter.started, ended: t.counter.ended } };
+  return { statuses, faults, started: t.counter.started, ended: t.counter.ended };
 }
 
 describe('spans', () => {
