@@ -52,7 +52,7 @@ export class CallSpan implements CallTrace {
 
   event(event: TraceEvent): void {
     each(
-      () => addEvent(this.span, event),
+      () => this.span.isRecording() && addEvent(this.span, event),
       () => this.metrics.event(event),
     );
   }
@@ -84,6 +84,7 @@ export class CallSpan implements CallTrace {
 
   private describe(end: TracedCallEnd): void {
     const { span, usage, config } = this;
+    if (!span.isRecording()) return;
     const { status, attempts, breaker, content } = end;
     span.setAttributes({
       [names.STATUS]: status,

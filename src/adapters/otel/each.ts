@@ -1,5 +1,5 @@
 /** Does all of the steps, whatever becomes of each, and throws the first error: a span must end though its attributes fail. */
-export function each(...steps: readonly (() => void)[]): void {
+export function each(...steps: readonly (() => unknown)[]): void {
   const errors: unknown[] = [];
   for (const step of steps) {
     try {

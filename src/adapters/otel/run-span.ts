@@ -67,7 +67,7 @@ export class RunSpan implements RunTrace {
       () => {
         if (event.type === 'run_started') this.planned(event);
         else if (event.type === 'bundle_ready') span.setAttributes(bundleAttributes(event));
-        else addEvent(span, event);
+        else if (span.isRecording()) addEvent(span, event);
       },
       () => this.metrics.event(event),
     );
@@ -102,6 +102,7 @@ export class RunSpan implements RunTrace {
     const { span, config } = this;
     const { metadata, status } = end;
     this.called(metadata?.strategy === 'single' ? metadata.toolName : metadata?.strategy);
+    if (!span.isRecording()) return;
     span.setAttributes(endAttributes(end));
     // What another run has paid must not be added up twice.
     if (isOwn && metadata) span.setAttributes(usageAttributes(end.usage));

@@ -114,6 +114,9 @@ describe("a run's parent", () => {
     });
     expect(output.traceId).toBe(TRACE);
     expect(t.tree()).toEqual([]);
+    // Metrics are of all runs, sampled or not.
+    const runs = Object.entries(await t.metrics()).filter(([name]) => name.startsWith('troupe.runs '));
+    expect(runs.map(([, count]) => count)).toEqual([1]);
   });
 });
 
