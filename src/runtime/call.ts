@@ -334,9 +334,9 @@ export class Call {
     }
     this.letWaitersGo();
     this.x.addUsage(usage);
+    this.host.budgetLevels.note(this.x, 'settled');
     this.x.traced?.settled(usage);
     if (this.told) callEnded(this.told, outcome, failure, usage);
-    this.host.budgetLevels.note(this.x, 'settled');
     if (this.isCommitted) this.x.hasShown = true;
     this.x.root.openCalls.delete(this);
     if (!wasAbandoned) this.x.calls = this.x.calls.filter((call) => call !== this);
