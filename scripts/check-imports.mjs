@@ -6,7 +6,7 @@ import path from 'node:path';
 
 const root = path.join(import.meta.dirname, '..');
 const PACKAGES = new Set(['xstate', 'zod', 'p-limit', 'yocto-queue']);
-const BUILTINS = new Set(['node:async_hooks', 'node:crypto']);
+const BUILTINS = new Set(['node:async_hooks', 'node:crypto', 'node:diagnostics_channel']);
 /** Names that stand in the code of the other doors only. */
 const ELSEWHERE = /createSimulation|storeContract|failurePaths|startViewer\(|COMMANDS/;
 

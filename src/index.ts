@@ -98,6 +98,18 @@ export type { BreakerChange, BreakerState, RunEvent, RunEventType, TroupeEvent }
 export type { JsonObject, JsonValue } from './core/json.js';
 export type { Amount, ReportedUsage, Usage } from './core/usage.js';
 export type { Awaitable, Claim, ClaimRequest, Clock, Logger, Random, Store } from './core/ports.js';
+export type {
+  CallTrace,
+  RunTrace,
+  TracedCall,
+  TracedCallEnd,
+  TracedRun,
+  TracedRunEnd,
+  TracedTroupe,
+  TraceEvent,
+  Tracing,
+} from './core/tracing.js';
+export type { BreakerMessage, CallMessage, RunMessage } from './runtime/diagnostics.js';
 export type { StandardSchema } from './core/schema.js';
 
 export { budgetRule, keywordRule, RuleBasedPlanner, typeRule } from './core/planning/rules.js';

@@ -6,6 +6,7 @@ import type { Clock, Logger, Random, Store } from './core/ports.js';
 import { isStandardSchema } from './core/schema.js';
 import { isTool, type AnyTool } from './core/tool.js';
 import type { StoreErrorPolicy } from './runtime/stored.js';
+import type { Tracing } from './core/tracing.js';
 import type { Inspector } from './runtime/watch.js';
 
 export interface TroupeOptions<Tools extends readonly AnyTool[] = readonly AnyTool[]> {
@@ -19,6 +20,8 @@ export interface TroupeOptions<Tools extends readonly AnyTool[] = readonly AnyTo
   random?: Random;
   /** See every transition of every chart, and what `troupe/inspect` shows beside. What they throw is contained. */
   inspect?: Inspector | readonly Inspector[];
+  /** Traces runs and calls: `otelTracing()` of `troupe/otel`. What it throws is contained. Default: none. */
+  tracing?: Tracing;
   /** By provider: how many calls at a time. Default: no limit. */
   pools?: Record<string, PoolOptions>;
   reliability?: ReliabilityOptions;
@@ -94,6 +97,7 @@ const OPTIONS: ReadonlySet<string> = new Set<keyof TroupeOptions>([
   'clock',
   'random',
   'inspect',
+  'tracing',
   'pools',
   'reliability',
   'logger',
@@ -120,6 +124,7 @@ export function checkOptions(options: TroupeOptions<readonly AnyTool[]>): void {
   requireMethods('clock', options.clock, ['now', 'setTimeout', 'clearTimeout']);
   requireMethods('store', options.store, ['claim', 'renew', 'complete', 'release']);
   requireMethods('logger', options.logger, ['debug', 'info', 'warn', 'error']);
+  requireMethods('tracing', options.tracing, ['startRun']);
   if (options.tools !== undefined && !Array.isArray(options.tools)) {
     throw new InvalidOptionsError(`Option \`tools\` must be a list of tools, got ${String(options.tools)}.`);
   }

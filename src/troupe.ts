@@ -5,6 +5,7 @@ import { providerOf, type AnyTool } from './core/tool.js';
 import { parseSnapshot, type BreakerSnapshot } from './runtime/breaker-snapshot.js';
 import { systemClock } from './runtime/clock.js';
 import { consoleLogger, containLogger, unitInterval } from './runtime/containment.js';
+import { breakerChannel } from './runtime/diagnostics.js';
 import { Host } from './runtime/host.js';
 import { idMaker } from './runtime/ids.js';
 import { memoryStore } from './runtime/memory-store.js';
@@ -91,6 +92,7 @@ export class Troupe<const Tools extends readonly AnyTool[] = readonly AnyTool[]>
       leaseMs: options.leaseMs ?? 60_000,
       logger,
       watch,
+      tracing: options.tracing,
       timers,
       backgroundTimers: this.backgroundTimers,
       troupeEvents: this.troupeEvents,
@@ -110,6 +112,8 @@ export class Troupe<const Tools extends readonly AnyTool[] = readonly AnyTool[]>
               const runId = of.cause === undefined ? {} : { runId: of.cause.root.id };
               this.troupeEvents.emit({ type: 'breaker_changed', ...change, ...runId });
               of.cause?.emit({ type: 'breaker_changed', ...change });
+              of.traces?.breakerChanged(change);
+              if (breakerChannel.hasSubscribers) breakerChannel.publish({ ...change, ...runId });
               of.savedBreakers.save(of.providers.get(change.provider).breaker);
             },
             warn: (message, error) => of.internalFault(message, error),
@@ -267,6 +271,7 @@ export class Troupe<const Tools extends readonly AnyTool[] = readonly AnyTool[]>
     host.providers.dispose();
     this.troupeEvents.end();
     host.watch?.tell({ type: 'closed' });
+    host.traces?.close();
     await host.store.close?.();
   }
 }

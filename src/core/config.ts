@@ -5,6 +5,7 @@ import type { RunEvent } from './events.js';
 import { toJson, NotJson, type JsonObject } from './json.js';
 import { atLeastOne, callback, parse, positive, withoutUndefined } from './parse.js';
 import { retrySchema, type RetryOptions } from './reliability.js';
+import { isTraceparent, traceIdOf, TRACEPARENT_RULE } from './traceparent.js';
 
 /** What a run may use: tokens, dollars, milliseconds. A {@link Budget} given instead is shared by its runs. */
 export interface RunBudget extends BudgetLimits {
@@ -23,8 +24,13 @@ export interface OrchestrationOptions {
   streaming?: boolean;
   /** Runs with the same key and request are executed once. */
   idempotencyKey?: string;
-  /** At most 128 characters. Default: 32 hex digits. */
+  /** At most 128 characters. Default: that of `traceparent`, else the tracing's, else 32 hex digits of its own. */
   traceId?: string;
+  /**
+   * Where the run stands in a trace that began elsewhere: the W3C header of that name. Its trace id is the run's unless
+   * `traceId` is given, and `troupe/otel` makes the run a child of it.
+   */
+  traceparent?: string;
   /** Default: the run's id. */
   requestId?: string;
   /** Limit of one call, in milliseconds. Default: none. */
@@ -60,6 +66,7 @@ const runSchema = z.strictObject({
   streaming: z.boolean().optional(),
   idempotencyKey: text(512).optional(),
   traceId: text(128).optional(),
+  traceparent: z.string().refine(isTraceparent, TRACEPARENT_RULE).optional(),
   requestId: text(512).optional(),
   attemptTimeoutMs: positive.optional(),
   abortGraceMs: positive.optional(),
@@ -81,6 +88,7 @@ export interface RunConfig {
   readonly streaming: boolean;
   readonly idempotencyKey: string | undefined;
   readonly traceId: string | undefined;
+  readonly traceparent: string | undefined;
   readonly requestId: string | undefined;
   readonly attemptTimeoutMs: number | undefined;
   readonly abortGraceMs: number;
@@ -100,6 +108,7 @@ const DEFAULT_RUN: RunConfig = {
   streaming: false,
   idempotencyKey: undefined,
   traceId: undefined,
+  traceparent: undefined,
   requestId: undefined,
   attemptTimeoutMs: undefined,
   abortGraceMs: 1000,
@@ -124,7 +133,8 @@ export function parseRunOptions(options: OrchestrationOptions | undefined): RunC
     isBudgetShared: given.budget instanceof Budget,
     streaming: given.streaming ?? DEFAULT_RUN.streaming,
     idempotencyKey: given.idempotencyKey,
-    traceId: given.traceId,
+    traceId: given.traceId ?? traceIdOf(given.traceparent),
+    traceparent: given.traceparent,
     requestId: given.requestId,
     attemptTimeoutMs: given.attemptTimeoutMs,
     abortGraceMs: given.abortGraceMs ?? DEFAULT_RUN.abortGraceMs,

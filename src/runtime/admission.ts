@@ -36,6 +36,7 @@ export class Admission {
   acquire(x: AttemptRecord, toolName: string): void {
     const tool = this.host.tools.named(x, toolName);
     const provider = this.host.providers.get(providerOf(tool));
+    if (x.spec.trace && !x.traced) x.spec.trace.startCall(x, tool, provider);
     const refusal = this.host.causedBy(x, () => this.beforeQueue(x, tool, provider));
     if (refusal) return this.answer(x, provider, refusal);
     const { pool } = provider;

@@ -11,6 +11,7 @@ import type { Call } from './call.js';
 import type { Hosted } from './effects.js';
 import type { Execution, ExecutionSpec } from './execution.js';
 import type { Timer } from './timers.js';
+import type { TracedLogicalCall } from './traces.js';
 import type { Subject } from './watch.js';
 
 /** What a tool answered. */
@@ -53,6 +54,8 @@ export abstract class AttemptRecord implements Hosted {
   leaveQueue: (() => void) | undefined;
   /** Part of what a call of it answered was shown, and no other call may answer instead. */
   hasShown = false;
+  /** The logical call that goes on; undefined when none does, or nobody traces. */
+  traced: TracedLogicalCall | undefined;
   isEnded = false;
 
   constructor(readonly spec: ExecutionSpec) {}
@@ -100,6 +103,11 @@ export abstract class AttemptRecord implements Hosted {
   /** Options the plan gives its tools, by name. */
   abstract readonly plannedOptions: ReadonlyMap<string, JsonObject> | undefined;
 
+  /** Which replicate it is. */
+  get draw(): { readonly id: string; readonly index: number; readonly seed: number } | undefined {
+    return undefined;
+  }
+
   get scope(): AsyncResource {
     return this.spec.scope;
   }
@@ -112,6 +120,7 @@ export abstract class AttemptRecord implements Hosted {
     const { place } = this;
     const told = place === undefined ? body : (Object.assign({}, body, place) as RunEventBody);
     for (const participant of this.root.participants) participant.emit(told);
+    if (this.spec.trace) (this.traced ?? this.spec.trace).event(body);
   }
 
   /** A warning goes into the stream and into the output. */

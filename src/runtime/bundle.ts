@@ -203,13 +203,15 @@ export class Bundle implements Hosted {
   ended(replicate: ReplicateRun, status: ReplicateStatus): void {
     if (replicate.isEnded) return;
     replicate.isEnded = true;
+    // What comes after the decision is discarded like any loser, its usage kept.
+    const kept = this.evidence.isDecided && status === 'valid' ? 'cancelled' : status;
+    replicate.traced?.end(kept, replicate.endCode(status));
     this.host.release(replicate);
     this.live.delete(replicate.index);
     replicate.leaveTurn?.();
     replicate.answer?.call?.leaveUnchecked();
     if (!replicate.hasBegun && status === 'cancelled') return this.withdraw(1);
-    // What comes after the decision is discarded like any loser, its usage kept.
-    this.keep(replicate, this.evidence.isDecided && status === 'valid' ? 'cancelled' : status);
+    this.keep(replicate, kept);
     this.send({ type: 'replicate.ended' });
     this.fill();
   }

@@ -11,6 +11,7 @@ import { CallContext } from './call-context.js';
 import { settledUsage } from './call-usage.js';
 import { formsOf } from './estimates.js';
 import type { AttemptRecord } from './attempt-record.js';
+import { begun, callChannel, callEnded, callMessage, type CallMessage } from './diagnostics.js';
 import type { Host } from './host.js';
 import type { NestedRuns } from './nested-runs.js';
 import type { Run } from './run-handle.js';
@@ -41,6 +42,8 @@ export class Call {
   private stopReacquiring: (() => void) | undefined;
   private controller: AbortController | undefined;
   private isPermitSettled = false;
+  /** What those who listen to `troupe:call` were told; undefined: nobody listened when it began. */
+  private told: CallMessage | undefined;
   /** A bundle of the tool's own making, with half of its replicates valid or fewer. */
   private isPartial = false;
 
@@ -75,11 +78,22 @@ export class Call {
       output: isBundleTool(tool) ? undefined : tool.output,
       // Copies: a tool that changes what it was given must not change its next attempt.
       requests: formsOf(tool, copyJson(x.spec.request)),
-      execute: (request: unknown) => x.invoke(tool, request, context),
+      execute: (request: unknown) => this.invoke(request, context),
       maxOutputBytes: this.host.maxOutputBytes,
       begin: () => this.begin(),
     };
     callTool(input, (outcome) => this.host.guard(x, () => this.land(outcome)));
+  }
+
+  private invoke(request: unknown, context: CallContext): unknown {
+    const { x, tool } = this;
+    const { traced } = x;
+    if (!traced && !callChannel.hasSubscribers) return x.invoke(tool, request, context);
+    const invoke = () => x.invoke(tool, request, context);
+    const within = traced ? () => traced.within(invoke) : invoke;
+    if (!callChannel.hasSubscribers) return within();
+    this.told = callMessage(this, request);
+    return begun(callChannel, this.told, within);
   }
 
   /** The tool is about to be called. False: nobody wants it any more. */
@@ -321,6 +335,8 @@ export class Call {
     this.letWaitersGo();
     this.x.addUsage(usage);
     this.host.budgetLevels.note(this.x, 'settled');
+    this.x.traced?.settled(usage);
+    if (this.told) callEnded(this.told, outcome, failure, usage);
     if (this.isCommitted) this.x.hasShown = true;
     this.x.root.openCalls.delete(this);
     if (!wasAbandoned) this.x.calls = this.x.calls.filter((call) => call !== this);

@@ -15,6 +15,7 @@ import type { Host } from './host.js';
 import type { Participant } from './participant.js';
 import type { StartRequest } from './starter.js';
 import type { StepSlot } from './steps.js';
+import type { TracedExecution } from './traces.js';
 import type { Subject } from './watch.js';
 
 /** What a run works on; the same for each step of a plan, but for the request and the tools. */
@@ -29,6 +30,10 @@ export interface ExecutionSpec extends Omit<
   readonly claim: { readonly key: string; readonly fingerprint: string } | undefined;
   /** The caller's async context: tools run in it. */
   readonly scope: AsyncResource;
+  /** It has a `redact`, or is nested in a run that hides its own: nothing of it may be traced or published. */
+  readonly hidesContent: boolean;
+  /** Of the caller who began it; undefined: nobody traces. */
+  readonly trace: TracedExecution | undefined;
   readonly parent: { readonly execution: Execution; readonly step: number } | undefined;
 }
 

@@ -3,6 +3,7 @@ import { describeError, OrchestratorError } from '../core/errors.js';
 import type { RunStatus } from '../core/output.js';
 import type { Clock, Logger, Random, Store } from '../core/ports.js';
 import type { AnyTool } from '../core/tool.js';
+import type { Tracing } from '../core/tracing.js';
 import type { RunContext } from '../machines/run-context.js';
 import { Admission } from './admission.js';
 import type { AttemptRecord } from './attempt-record.js';
@@ -14,7 +15,7 @@ import { Effects, type Hosted } from './effects.js';
 import { Estimates } from './estimates.js';
 import type { Execution } from './execution.js';
 import { Judging } from './judging.js';
-import { outcomeFor, stepError } from './outcome.js';
+import { endCode, outcomeFor, stepError } from './outcome.js';
 import type { Provider, Providers } from './providers.js';
 import { SavedBreakers } from './saved-breakers.js';
 import { provideReplicate } from './replicate-effects.js';
@@ -25,6 +26,7 @@ import { Steps } from './steps.js';
 import { Stored, type StoreErrorPolicy } from './stored.js';
 import type { Timers } from './timers.js';
 import { Tools } from './tools.js';
+import { Traces } from './traces.js';
 import type { TroupeEvents } from './troupe-events.js';
 import type { Watch } from './watch.js';
 
@@ -39,6 +41,8 @@ export interface HostOptions {
   readonly logger: Logger;
   /** Undefined: nobody inspects. */
   readonly watch: Watch | undefined;
+  /** Undefined: nobody traces. */
+  readonly tracing: Tracing | undefined;
   readonly timers: Timers;
   readonly backgroundTimers: Timers;
   readonly troupeEvents: TroupeEvents;
@@ -68,6 +72,7 @@ export class Host {
   readonly troupeEvents: TroupeEvents;
   readonly maxOutputBytes: number;
   readonly watch: Watch | undefined;
+  readonly traces: Traces | undefined;
   /** Shared references are copied, so a small object can stand for a huge request. */
   readonly maxRequestBytes = 16 * 1024 * 1024;
   /** Side records of the actors that live, by id. */
@@ -105,6 +110,7 @@ export class Host {
     this.troupeEvents = options.troupeEvents;
     this.maxOutputBytes = options.maxOutputBytes;
     this.watch = options.watch;
+    this.traces = options.tracing && new Traces(options.tracing, () => this.now(), options.logger);
     this.tools = new Tools(this, options.registry);
     this.providers = options.providers(this);
     this.savedBreakers = new SavedBreakers(this, (provider) => this.providers.breakerOf(provider));
@@ -116,6 +122,7 @@ export class Host {
       (error) => this.internalFault('A task could not be carried out.', error),
     );
     this.starter = new Starter(this, options.maxRuns);
+    this.traces?.attach({ providers: () => this.providers.statuses() });
     const ready = options.compiled ? compile : <Machine>(machine: Machine) => machine;
     this.machines = {
       run: ready(provideRun(this)),
@@ -194,6 +201,7 @@ export class Host {
   finish(x: Execution, status: RunStatus | 'rejected', context: RunContext): void {
     if (x.isEnded) return;
     x.isEnded = true;
+    x.traced?.end(status, endCode(x, status, context));
     this.release(x);
     const { parent } = x.spec;
     if (!parent) {
@@ -218,6 +226,8 @@ export class Host {
   release(x: AttemptRecord): void {
     for (const timer of x.timers?.values() ?? []) this.timers.clear(timer);
     x.timers = undefined;
+    // Of what was given up after a fault.
+    x.traced?.end('failed', 'internal');
     this.dismiss(x);
   }
 

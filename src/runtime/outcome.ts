@@ -114,6 +114,27 @@ export function terminalEvent({ output }: Outcome): RunEventBody {
   return { type, status, usage, elapsedMs, error: structuredClone(output.error) };
 }
 
+/** The code of what a run or a step ended with, as its error will have it; undefined: an answer. */
+export function endCode(
+  x: Execution,
+  status: RunStatus | 'rejected',
+  { end }: RunContext,
+): OrchestratorErrorCode | undefined {
+  switch (status) {
+    case 'completed':
+    case 'partial':
+      return undefined;
+    case 'rejected':
+      return x.rejection?.code;
+    case 'timed_out':
+      return 'deadline_exceeded';
+    case 'failed':
+      return end?.code ?? 'unknown';
+    default:
+      return status;
+  }
+}
+
 /** The error a step of a plan ended with. */
 export function stepError(x: Execution, context: RunContext): OrchestratorError {
   switch (context.end?.status) {

@@ -7,7 +7,9 @@ import { describeError, type ErrorJson } from '../core/errors.js';
 import { deepFreeze, toJson } from '../core/json.js';
 import { EventLog, stamped } from './event-log.js';
 import type { RunSnapshot } from './run-handle.js';
+import { eventChannel, type RunMessage } from './diagnostics.js';
 import type { Timer } from './timers.js';
+import type { TracedExecution } from './traces.js';
 import type { Watch } from './watch.js';
 
 export interface ParticipantOptions {
@@ -20,6 +22,9 @@ export interface ParticipantOptions {
   readonly logger: Logger;
   /** Undefined: nobody wants to hear what is said. */
   readonly watch: Watch | undefined;
+  readonly hidesContent: boolean;
+  /** Undefined: nobody traces. */
+  readonly trace: TracedExecution | undefined;
 }
 
 /**
@@ -53,6 +58,11 @@ export class Participant {
   private early: RunEventBody[] | undefined;
   /** Warnings about this caller's own callbacks; the execution's are in its record. */
   readonly warnings: string[] = [];
+  readonly trace: TracedExecution | undefined;
+  /** It has a `redact`, or is nested in a run that hides its own. */
+  readonly hidesContent: boolean;
+  /** What those who listen to `troupe:run` were told; undefined: nobody listened when it began. */
+  told: RunMessage | undefined;
   /** Its terminal event is being told, or was. */
   isEnding = false;
   private hasFaultyObserver = false;
@@ -77,6 +87,8 @@ export class Participant {
     this.clock = options.clock;
     this.logger = options.logger;
     this.watch = options.watch;
+    this.trace = options.trace;
+    this.hidesContent = options.hidesContent;
     this.output = new Promise((resolve, reject) => {
       this.resolve = resolve;
       this.reject = reject;
@@ -116,7 +128,7 @@ export class Participant {
     const at = Math.round(this.clock.now());
     const { observer, watch, runId, traceId } = this;
     const { redact } = this.config;
-    if (!observer && !redact) {
+    if (!observer && !redact && !eventChannel.hasSubscribers) {
       this.log.note(body, seq, at);
       watch?.tell({ type: 'said', runId, traceId, seq, body });
       return;
@@ -126,6 +138,10 @@ export class Participant {
     if (redact) this.last = event;
     this.log.push(event);
     watch?.tell({ type: 'said', runId, traceId, seq, body: event });
+    if (eventChannel.hasSubscribers) {
+      const isBare = this.hidesContent && !redact;
+      eventChannel.publish(isBare ? ({ type: body.type, runId, traceId, seq, at } as RunEvent) : event);
+    }
     if (observer) this.observe(event, observer);
   }
 

@@ -1,7 +1,7 @@
 import type { Actor } from 'xstate';
 import type { AnyBundleTool } from '../core/bundle-tool.js';
 import { Budget, type Shortage } from '../core/budget.js';
-import type { OrchestratorError } from '../core/errors.js';
+import type { OrchestratorError, OrchestratorErrorCode } from '../core/errors.js';
 import type { Replicate, ReplicateStatus } from '../core/evidence/replicate.js';
 import { toJson, type JsonObject, type JsonValue } from '../core/json.js';
 import { isThenable, type Awaitable } from '../core/ports.js';
@@ -54,6 +54,10 @@ export class ReplicateRun extends AttemptRecord {
 
   get name(): string {
     return `r${this.index + 1}`;
+  }
+
+  override get draw(): { readonly index: number; readonly id: string; readonly seed: number } {
+    return { index: this.index, id: this.name, seed: this.seed };
   }
 
   get root(): Execution {
@@ -118,8 +122,7 @@ export class ReplicateRun extends AttemptRecord {
   }
 
   invoke(tool: AnyTool, request: unknown, context: ToolContext): unknown {
-    const draw = { index: this.index, id: this.name, seed: this.seed };
-    return (tool as AnyBundleTool).replicate!(request, draw, context);
+    return (tool as AnyBundleTool).replicate!(request, this.draw, context);
   }
 
   /** Readers were told that the bundle's tool has started. */
@@ -225,6 +228,12 @@ export class ReplicateRun extends AttemptRecord {
     } catch (error) {
       return `what the schema gave is not usable: ${(error as Error).message}`;
     }
+  }
+
+  /** The code of what it ended with; undefined: a valid answer. */
+  endCode(status: ReplicateStatus): OrchestratorErrorCode | undefined {
+    if (status === 'valid') return undefined;
+    return status === 'invalid' ? 'invalid_output' : (this.context.end?.code ?? 'unknown');
   }
 
   /** What became of it. */

@@ -46,6 +46,7 @@ export function provideRun(host: Host) {
       announceFallback: effect<{ from: string; to: string; reason: string }>((x, _, { from, to, reason }) => {
         x.withdrawUnseen(from);
         x.lastDelayMs = 0;
+        x.traced?.end('failed', reason);
         x.emit({ type: 'fallback_started', fromTool: from, toolName: to, reason });
       }),
       finish: effect<{ status: RunStatus | 'rejected' }>((x, { context }, { status }) =>

@@ -12,6 +12,7 @@ import type { AnyTool } from '../core/tool.js';
 import type { RunContext } from '../machines/run-context.js';
 import { fingerprintOf, ownKey, sameRequest, waitsFor } from './claims.js';
 import type { AttemptRecord } from './attempt-record.js';
+import { begun, runChannel, runEnded } from './diagnostics.js';
 import { Execution } from './execution.js';
 import type { Host } from './host.js';
 import { emptyOutcome, outcomeFor, replayedOutcome, terminalEvent, type Outcome } from './outcome.js';
@@ -20,6 +21,7 @@ import { StartedRun, type Run } from './run-handle.js';
 import { snapshotOf } from './run-snapshot.js';
 import { onAbort } from './signals.js';
 import { Slices } from './slices.js';
+import type { Traces } from './traces.js';
 import type { AskedRun } from './watch.js';
 
 /** A run's arguments, checked. */
@@ -82,7 +84,14 @@ export class Starter {
         ),
       );
     }
-    const participant = this.participant(given);
+    const participant = this.participant(given, host.traces);
+    if (!runChannel.hasSubscribers) return this.enter(participant, given);
+    const told = (participant.told = askedRun(participant, given, participant.hidesContent));
+    return begun(runChannel, told, () => this.enter(participant, given));
+  }
+
+  private enter(participant: Participant, given: StartRequest): Run {
+    const { host } = this;
     this.active.add(participant);
     if (host.watch?.hears) host.watch.tell({ type: 'run', run: askedRun(participant, given) });
     if (!given.isNested) this.outermost += 1;
@@ -109,7 +118,8 @@ export class Starter {
    * holds on to until then must not be held by the functions that live as long as the run.
    */
   private beginSoon(participant: Participant, state: RunState, given: StartRequest): void {
-    const scope = new AsyncResource('TroupeRun');
+    const { trace } = participant;
+    const scope = trace ? trace.within(newScope) : newScope();
     void BEGUN.then(() => {
       try {
         this.begin(participant, state, given, scope);
@@ -150,6 +160,7 @@ export class Starter {
       if (x.replay === undefined) {
         return this.endWith(participant, outcomeFor(participant, x, status, context, participant !== first));
       }
+      participant.trace?.replayed((x.replay as { traceId: string }).traceId);
       participant.emit(replayedStart(x.replay));
       this.endWith(participant, replayedOutcome(participant, structuredClone(x.replay)));
     };
@@ -166,18 +177,25 @@ export class Starter {
     this.host.claims.conclude(x, isStored ? outcomeFor(first, x, status, context).output : undefined, endAll);
   }
 
-  private participant(given: Pick<StartRequest, 'config'> & Partial<StartRequest>): Participant {
+  private participant(
+    given: Pick<StartRequest, 'config'> & Partial<StartRequest>,
+    traces?: Traces,
+  ): Participant {
     const { host } = this;
     const runId = host.newId();
+    const hidesContent = given.config.redact !== undefined || given.outer?.spec.hidesContent === true;
+    const trace = traces?.startRun(runId, given as StartRequest, hidesContent);
     return new Participant({
       runId,
-      traceId: given.config.traceId ?? given.traceId ?? host.newId(),
+      traceId: given.config.traceId ?? given.traceId ?? trace?.traceId ?? host.newId(),
       config: given.config,
       observer: given.observer,
       startedAt: host.now(),
       clock: host.clock,
       logger: host.logger,
       watch: host.watch?.hears ? host.watch : undefined,
+      hidesContent,
+      trace,
     });
   }
 
@@ -216,6 +234,8 @@ export class Starter {
       keyBase: key ?? given.keyBase ?? participant.runId,
       claim: key === undefined ? undefined : { key, fingerprint },
       scope,
+      hidesContent: participant.hidesContent,
+      trace: participant.trace,
       parent: undefined,
     });
     this.attach(participant, state, x, given.outer);
@@ -242,6 +262,7 @@ export class Starter {
     this.attach(participant, state, x, given.outer);
     const { runId } = participant;
     if (this.host.watch?.hears) this.host.watch.tell({ type: 'joined', runId, executionId: x.id });
+    if (x.spec.trace) participant.trace?.joined(x.spec.trace);
     participant.emit({ type: 'run_started', toolName: null, strategy: null, plan: [], coalesced: true });
     const deadlines = [...x.participants].map((each) => each.deadlineAt);
     const at = deadlines.includes(null) ? null : Math.max(...(deadlines as number[]));
@@ -313,6 +334,8 @@ export class Starter {
     participant.onEnd?.();
     if (!participant.isNested && this.active.has(participant)) this.outermost -= 1;
     participant.end(terminal, settle);
+    participant.trace?.end(participant, settle);
+    if (participant.told) runEnded(participant.told, settle);
     this.active.delete(participant);
     if (this.active.size === 0) for (const resolve of this.idle.splice(0)) resolve();
   }
@@ -337,6 +360,10 @@ export class Starter {
   }
 }
 
+function newScope(): AsyncResource {
+  return new AsyncResource('TroupeRun');
+}
+
 interface RunState {
   /** Undefined until it has begun. */
   execution: Execution | undefined;
@@ -344,9 +371,12 @@ interface RunState {
   readonly toolName: string | null;
 }
 
-function askedRun({ runId, traceId, config }: Participant, given: StartRequest): AskedRun {
-  const { timeoutMs = null, budget, idempotencyKey = null, redact } = config;
-  const isRedacted = redact !== undefined;
+function askedRun(
+  { runId, traceId, config }: Participant,
+  given: StartRequest,
+  isRedacted = config.redact !== undefined,
+): AskedRun {
+  const { timeoutMs = null, budget, idempotencyKey = null } = config;
   return {
     runId,
     traceId,
