@@ -80,16 +80,14 @@ async function hammer(kind: string, where: string, seed: number): Promise<void> 
   const killed: Ended[] = [];
   const random = seededRandom(seed);
   const args = [kind, where, String(KEYS), log];
-  let isDone = false;
   const all = Promise.all(Array.from({ length: PROCESSES }, () => persist(args, running, killed)));
-  const finished = all.finally(() => (isDone = true));
-  finished.catch(() => {});
-  for (let kills = 0; kills < KILLS && !isDone; kills++) {
+  all.catch(() => {});
+  for (let kills = 0; kills < KILLS; kills++) {
     await setTimeout(300 + random() * 500);
     const victim = [...running][Math.floor(random() * running.size)];
     if (victim !== undefined) process.kill(victim, 'SIGKILL');
   }
-  const [first, ...others] = await finished;
+  const [first, ...others] = await all;
   const known = executions(log, killed);
   rmSync(dir, { recursive: true });
 
