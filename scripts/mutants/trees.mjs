@@ -7,7 +7,7 @@ import { PatchError } from './patches.mjs';
 
 /** @typedef {import('./trees.d.mts').Tree} Tree */
 
-const IS_NEEDED = /^(src|test)\/|^[^/]+\.(json|ts)$/;
+const IS_NEEDED = /^(src|test|docs\/machines)\/|^[^/]+\.(json|ts)$/;
 
 export class Trees {
   #root;
