@@ -76,7 +76,8 @@ function claimed(host: Host, x: Execution, claim: Claim, askedAt: number): void 
       return x.send({ type: 'claim.won' });
     case 'stored': {
       if (x.isEnded) return;
-      x.replay = claim.output;
+      // A copy: what cannot be copied is no answer of ours.
+      x.replay = structuredClone(claim.output);
       const { status } = claim.output as { status: 'completed' | 'partial' };
       return x.send({ type: 'claim.stored', status });
     }

@@ -50,6 +50,7 @@ describe('a store that', () => {
     { kind: 'held', retryAfterMs: NaN },
     { kind: 'nonsense' },
     { kind: 'stored', output: 5 },
+    { kind: 'stored', output: { status: 'completed', metadata: { path: [] }, content: () => 1 } },
     null,
     5,
   ])('answers a claim with %j gives a typed error, and nothing is run', async (claim) => {

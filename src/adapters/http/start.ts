@@ -77,12 +77,12 @@ async function optionsOf(
   const own = typeof run === 'function' ? await run(caller) : (run ?? {});
   const asked = body.options ?? {};
   const key = keyOf(headers, caller);
-  const traceId = traceIdOf(headers);
+  const traceparent = traceparentOf(headers);
   const budget = budgetOf(own.budget, asked.budget);
   return {
     ...(asked.streaming === undefined ? {} : { streaming: asked.streaming }),
     ...(asked.metadata === undefined ? {} : { metadata: asked.metadata }),
-    ...(traceId === undefined ? {} : { traceId }),
+    ...(traceparent === undefined ? {} : { traceparent }),
     ...own,
     ...(key === undefined ? {} : { idempotencyKey: key }),
     ...(budget === undefined ? {} : { budget }),
@@ -127,11 +127,11 @@ function keyOf(headers: Headers, caller: Caller): string | undefined {
 }
 
 /** One that is malformed counts as none, as W3C Trace Context has it. */
-function traceIdOf(headers: Headers): string | undefined {
-  const [, version, traceId, parentId] =
-    /^([\da-f]{2})-([\da-f]{32})-([\da-f]{16})-[\da-f]{2}(?:-|$)/.exec(headers.get('traceparent') ?? '') ??
-    [];
-  if (version === 'ff' || traceId === undefined || /^0+$/.test(traceId) || /^0+$/.test(parentId!))
-    return undefined;
-  return traceId;
+function traceparentOf(headers: Headers): string | undefined {
+  const given = headers.get('traceparent') ?? '';
+  const [, version, traceId, parentId, more] =
+    /^([\da-f]{2})-([\da-f]{32})-([\da-f]{16})-[\da-f]{2}(-.*)?$/.exec(given) ?? [];
+  const isEmpty = traceId === undefined || /^0+$/.test(traceId) || /^0+$/.test(parentId!);
+  const isUnknown = version === 'ff' || (version === '00' && more !== undefined) || given.length > 512;
+  return isEmpty || isUnknown ? undefined : given;
 }

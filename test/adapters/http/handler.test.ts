@@ -241,6 +241,8 @@ describe('a run', () => {
     ['00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01', '0af7651916cd43dd8448eb211c80319c'],
     ['00-00000000000000000000000000000000-b7ad6b7169203331-01', undefined],
     ['00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01', undefined],
+    ['00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-more', undefined],
+    ['01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-more', '0af7651916cd43dd8448eb211c80319c'],
     ['nonsense', undefined],
   ])('has the trace of `traceparent: %s`', async (traceparent, traceId) => {
     const { wait } = setUp();
