@@ -4,7 +4,7 @@ import { defineTool, Orchestrator, Troupe, type TroupeEvent } from '../../src/in
 import { storeContract } from '../../src/testing/index.js';
 import { postgresMigration, postgresStore } from '../../src/stores/postgres/index.js';
 import { quiet } from '../hostile/harness.js';
-import { hasPostgres, startPostgres, type PostgresServer } from './postgres-server.js';
+import { hasPostgres, startPostgres, type PostgresServer } from '../../scripts/postgres-server.mjs';
 
 describe.skipIf(!hasPostgres)('postgresStore', () => {
   let server: PostgresServer;

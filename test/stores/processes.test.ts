@@ -5,7 +5,7 @@ import path from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { seededRandom } from '../../src/testing/seeded-random.js';
-import { hasPostgres, startPostgres, type PostgresServer } from './postgres-server.js';
+import { hasPostgres, startPostgres, type PostgresServer } from '../../scripts/postgres-server.mjs';
 
 const KEYS = 2000;
 const PROCESSES = 4;

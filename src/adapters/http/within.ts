@@ -1,4 +1,4 @@
-import { setTimeout } from 'node:timers/promises';
+import { clearTimeout, setTimeout } from 'node:timers';
 
 /** What a promise gives, or rejects with; undefined: it takes longer, or nobody waits any more. */
 export async function within<T>(
@@ -6,11 +6,15 @@ export async function within<T>(
   ms: number,
   signal?: AbortSignal,
 ): Promise<T | undefined> {
-  const enough = new AbortController();
-  const stop = signal ? AbortSignal.any([enough.signal, signal]) : enough.signal;
+  let stop!: () => void;
+  const enough = new Promise<undefined>((resolve) => (stop = () => resolve(undefined)));
+  const timer = setTimeout(stop, ms);
+  signal?.addEventListener('abort', stop);
+  if (signal?.aborted) stop();
   try {
-    return await Promise.race([promise, setTimeout(ms, undefined, { signal: stop }).catch(() => undefined)]);
+    return await Promise.race([promise, enough]);
   } finally {
-    enough.abort();
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', stop);
   }
 }

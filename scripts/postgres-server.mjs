@@ -1,11 +1,11 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 /** Debian's place; undefined: it is not installed. */
-function binaries(): string | undefined {
+function binaries() {
   const root = '/usr/lib/postgresql';
   if (!existsSync(root)) return undefined;
   const newest = readdirSync(root)
@@ -18,35 +18,28 @@ function binaries(): string | undefined {
 const bin = binaries();
 
 /** Whether tests with a server can run; CI installs it, so nothing is skipped there. */
-export const hasPostgres = bin !== undefined || process.env['CI'] !== undefined;
+export const hasPostgres = bin !== undefined || process.env.CI !== undefined;
 
 /** Postgres refuses to run as root: Debian's package brings a user for it. */
 const isRoot = process.getuid?.() === 0;
 
-function asPostgres(command: string, args: string[]): void {
+/** @param {string} command @param {string[]} args */
+function asPostgres(command, args) {
   const [file, all] = isRoot ? ['runuser', ['-u', 'postgres', '--', command, ...args]] : [command, args];
   // What goes on running must not hold on to our pipes.
-  execFileSync(file as string, all as string[], { cwd: tmpdir(), stdio: 'ignore' });
+  execFileSync(file, all, { cwd: tmpdir(), stdio: 'ignore' });
 }
 
-async function freePort(): Promise<number> {
+async function freePort() {
   const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(undefined)));
+  const { port } = server.address();
   await new Promise((resolve) => server.close(resolve));
   return port;
 }
 
-export interface PostgresServer {
-  readonly url: string;
-  start(): void;
-  /** `fast` sends clients away, `immediate` is a crash. */
-  stop(mode: 'fast' | 'immediate'): void;
-  remove(): void;
-}
-
 /** A cluster of its own in a temporary folder, on loopback. */
-export async function startPostgres(): Promise<PostgresServer> {
+export async function startPostgres() {
   if (bin === undefined)
     throw new Error('Postgres is not installed: apt-get install postgresql (or unset CI).');
   const dir = mkdtempSync(path.join(tmpdir(), 'troupe-postgres-'));
@@ -64,12 +57,12 @@ export async function startPostgres(): Promise<PostgresServer> {
     'UTF8',
     '--locale=C',
   ]);
-  const control = (...args: string[]) => asPostgres(path.join(bin, 'pg_ctl'), ['-D', data, '-w', ...args]);
+  const control = (...args) => asPostgres(path.join(bin, 'pg_ctl'), ['-D', data, '-w', ...args]);
   const options = `-p ${port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=100`;
   const server = {
     url: `postgres://troupe@127.0.0.1:${port}/postgres`,
     start: () => control('-l', path.join(dir, 'log'), '-o', options, 'start'),
-    stop: (mode: 'fast' | 'immediate') => control('-m', mode, 'stop'),
+    stop: (mode) => control('-m', mode, 'stop'),
     remove() {
       try {
         server.stop('immediate');
