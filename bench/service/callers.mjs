@@ -101,13 +101,15 @@ export async function ask(urlOf, key, tally, { vanishing, giveUpMs = 120_000 }) 
 }
 
 /**
- * So many callers at a time, until all keys are asked for, or the time is up.
+ * So many callers at a time, until all keys are asked for, or the time is up. They come one after the other.
  *
- * @param {number} callers @param {() => string | undefined} next @param {(key: string) => Promise<void>} work
+ * @param {number} callers @param {number} rampMs how long until all are there
+ * @param {() => string | undefined} next @param {(key: string) => Promise<void>} work
  */
-export async function callAll(callers, next, work) {
+export async function callAll(callers, rampMs, next, work) {
   await Promise.all(
-    Array.from({ length: callers }, async () => {
+    Array.from({ length: callers }, async (_, index) => {
+      await new Promise((resolve) => setTimeout(resolve, (index / callers) * rampMs));
       for (let key = next(); key !== undefined; key = next()) await work(key);
     }),
   );

@@ -19,6 +19,7 @@ const watch = setInterval(async () => {
 const began = performance.now();
 await callAll(
   callers,
+  15_000,
   () => (asked < runs ? `key-${asked++}` : undefined),
   (key) => ask(() => world.url, key, tally, { vanishing: 0.05 }),
 );
