@@ -22,6 +22,7 @@ step "size";            npx size-limit --silent
 step "what is loaded";  node scripts/check-imports.mjs
 step "packed install";  bash scripts/check-packed.sh
 step "simulation";      node dist/cli.js simulate --seeds 500
+step "service";         node bench/service/outage.mjs
 step "leaks";           node --expose-gc bench/leaks.mjs
 step "speed";           node bench/guard.mjs
 step "tests with coverage, on XState's development build too"

@@ -9,7 +9,7 @@ const root = path.join(import.meta.dirname, '../..');
 const service = path.join(root, 'examples/service');
 
 /** `import 'troupe'` in the example: as `npm install` would link it. */
-function linkTroupe() {
+export function linkTroupe() {
   const modules = path.join(service, 'node_modules');
   if (existsSync(path.join(modules, 'troupe'))) return;
   mkdirSync(modules, { recursive: true });

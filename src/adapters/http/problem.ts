@@ -1,4 +1,4 @@
-import { isOrchestratorError, type OrchestrationOutput } from '../../index.js';
+import { isOrchestratorError, type OrchestrationOutput, type OrchestratorError } from '../../index.js';
 
 /** Fields of a problem beside those of RFC 9457. */
 type Extras = Readonly<Record<string, unknown>>;
@@ -62,7 +62,12 @@ export function problemOf(error: unknown, output?: OrchestrationOutput): Problem
   if (!isOrchestratorError(error)) {
     return new Problem(500, 'internal', 'The request could not be handled. The log of the service says why.');
   }
-  return problemOfJson(error.toJSON(), output ?? error.output);
+  // It was the service that cancelled the run: its claim was lost, or the Troupe was closed.
+  const isOurs = error.code === 'cancelled' && isOrchestratorError(error.cause);
+  return problemOfJson(
+    (isOurs ? (error.cause as OrchestratorError) : error).toJSON(),
+    output ?? error.output,
+  );
 }
 
 /** The same for an error that was written down. */

@@ -375,6 +375,16 @@ describe('limits', () => {
     expect(response.status).toBe(413);
   });
 
+  it('of the service end a run as its own doing', async () => {
+    const { troupe, wait } = setUp();
+    const waiting = wait({ toolName: 'hang', request: {} });
+    await expect.poll(() => troupe.activeRuns).toBe(1);
+    await troupe.close({ graceMs: 0 });
+    const response = await waiting;
+    expect(response.status).toBe(503);
+    expect(await bodyOf(response)).toMatchObject({ code: 'closed', output: { status: 'cancelled' } });
+  });
+
   it('let a closed Troupe start nothing', async () => {
     const { troupe, post } = setUp();
     await troupe.close();

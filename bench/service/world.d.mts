@@ -1,0 +1,2 @@
+/** `import 'troupe'` in the example: as `npm install` would link it. */
+export function linkTroupe(): void;
