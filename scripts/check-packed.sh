@@ -40,6 +40,30 @@ if (!(await chartDocument(runMachine, 'svg')).startsWith('<svg')) throw new Erro
 JS
 node inspect.js && echo "The viewer, recordings and drawings work without optional packages"
 
+cat > adapters.js <<'JS'
+// Doors whose peers are not installed here open all the same, or say what to install.
+import { Troupe } from 'troupe';
+import { createHandler } from 'troupe/http';
+import { connectMcp } from 'troupe/mcp';
+import { postgresStore } from 'troupe/postgres';
+import { sqliteStore } from 'troupe/sqlite';
+const handler = createHandler(new Troupe(), { authorize: () => 'ann' });
+const { status } = await handler(new Request('http://localhost/tools'));
+if (status !== 200) throw new Error(`/tools: ${status}`);
+if (typeof postgresStore !== 'function' || typeof connectMcp !== 'function') throw new Error('a door is empty');
+const hasSqlite = process.getBuiltinModule?.('node:sqlite') !== undefined;
+try {
+  sqliteStore(':memory:').close();
+} catch (error) {
+  if (hasSqlite || !error.message.includes('npm install libsql')) throw error;
+}
+for (const [door, peer] of [['ai-sdk', 'ai'], ['otel', '@opentelemetry/api']]) {
+  const error = await import(`troupe/${door}`).catch((caught) => caught);
+  if (!String(error.message).includes(`'${peer}'`)) throw new Error(`troupe/${door} does not say that it wants ${peer}`);
+}
+JS
+node --no-warnings adapters.js && echo "Stores and adapters open without what they do not need"
+
 cat > common.cjs <<'JS'
 const { defineTool, Orchestrator } = require('troupe');
 require('troupe/machines');

@@ -32,16 +32,21 @@ export function post(url, body, headers, vanishAfterMs) {
       response.on('error', () => resolve(undefined));
       response.on('close', () => {
         clearTimeout(timer);
-        if (!response.complete) return resolve(undefined);
-        try {
-          resolve({ status: response.statusCode ?? 0, body: JSON.parse(told) });
-        } catch {
-          resolve(undefined);
-        }
+        const body = response.complete ? parsed(told) : undefined;
+        resolve(body && { status: response.statusCode ?? 0, body });
       });
     });
     call.end(text);
   });
+}
+
+/** @param {string} text */
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** What became of all. */
