@@ -10,13 +10,15 @@ const door = (name, path, limit, ignore = []) => ({
   modifyEsbuildConfig,
 });
 
-/** What a door adds to `troupe`, whose code it shares. */
-const added = (name, limit) => ({
-  name: `${name}, beside troupe`,
-  path: `dist/${name.slice(7)}.js`,
-  limit,
-  esbuild: false,
-});
+/** What a door adds to `troupe`, whose code it shares, without its peers. */
+const added = (name, limit) =>
+  door(`${name}, beside troupe`, `dist/${name.slice('troupe/'.length)}.js`, limit, [
+    ...dependencies,
+    './chunk-*',
+    'ai',
+    '@opentelemetry/*',
+    '@modelcontextprotocol/*',
+  ]);
 
 export default [
   door('troupe, its own code', 'dist/index.js', '65 kB', dependencies),
@@ -32,8 +34,8 @@ export default [
   added('troupe/sqlite', '3 kB'),
   added('troupe/postgres', '3 kB'),
   added('troupe/http', '7 kB'),
-  added('troupe/ai-sdk', '10 kB'),
-  added('troupe/mcp', '12 kB'),
-  added('troupe/otel', '8 kB'),
+  added('troupe/ai-sdk', '7 kB'),
+  added('troupe/mcp', '10 kB'),
+  added('troupe/otel', '5 kB'),
   door('troupe/testing, its own code', 'dist/testing.js', '123 kB', dependencies),
 ];
