@@ -45,7 +45,8 @@ function open(path: string, busyTimeoutMs: number): Database {
   let database: Database | undefined;
   try {
     database = openDatabase(path);
-    database.exec(`pragma busy_timeout = ${Math.ceil(busyTimeoutMs)}`);
+    // SQLite takes a number beyond 32 bits for none.
+    database.exec(`pragma busy_timeout = ${Math.min(Math.ceil(busyTimeoutMs), 2 ** 31 - 1)}`);
     database.exec('pragma journal_mode = wal');
     database.exec('pragma synchronous = full');
     migrate(database);
@@ -167,9 +168,14 @@ class SqliteStore implements Store {
     };
   }
 
+  /** In passing: a claim is not lost over it, and it is tried again when its time has come. */
   private sweep(now: number): void {
     if (now - this.sweptAt < SWEEP_EVERY_MS) return;
     this.sweptAt = now;
-    this.swept.run(now, now - LAPSED_MS);
+    try {
+      if (Number(this.swept.run(now, now - LAPSED_MS).changes) === SWEEP_SIZE) this.sweptAt = -Infinity;
+    } catch {
+      // As where the disk is full: what is there can still be read.
+    }
   }
 }
