@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { useWal } from '../../src/stores/sqlite/wal.js';
 import { storeContract } from '../../src/testing/index.js';
 import type { Database } from '../../src/stores/sqlite/driver.js';
 import { sqliteStore } from '../../src/stores/sqlite/index.js';
@@ -48,6 +49,21 @@ describe('sqliteStore', () => {
     for (const store of stores) await store.close!();
   });
 
+  it('waits for a process that begins with the same new file', () => {
+    const other = open(file());
+    other.exec('begin immediate');
+    const database = open(file());
+    const exec = (sql: string) => {
+      // The other ends while this one waits.
+      if (sql === 'begin immediate') other.exec('rollback');
+      database.exec(sql);
+    };
+    useWal({ exec, prepare: (sql) => database.prepare(sql), close() {} });
+    expect(read('pragma journal_mode')).toMatchObject({ journal_mode: 'wal' });
+    database.close();
+    other.close();
+  });
+
   it('removes what has expired', async () => {
     const store = sqliteStore(file(), { ttlMs: 1000 });
     for (let index = 0; index < 50; index++) {
@@ -68,10 +84,12 @@ describe('sqliteStore', () => {
 
   it('removes at each claim what is left, until nothing is', async () => {
     const store = sqliteStore(file(), { ttlMs: 1000 });
-    for (let index = 0; index < 2500; index++) {
-      await store.claim(claim('a', 0, `answered ${index}`));
-      await store.complete({ key: `answered ${index}`, owner: 'a', output: 1, now: 0 });
-    }
+    const database = open(file());
+    database.exec(
+      `with recursive numbers (n) as (select 1 union all select n + 1 from numbers where n < 2500)
+       insert into troupe_runs select n, n, 'f', 'a', 0, '1', 0 from numbers`,
+    );
+    database.close();
     const left: unknown[] = [];
     for (const now of [60_000, 60_001, 60_002]) {
       await store.claim(claim('a', now, 'next'));

@@ -14,6 +14,7 @@ import {
 } from '../record.js';
 import { openDatabase, type Database, type Statement } from './driver.js';
 import { migrate } from './migrations.js';
+import { useWal } from './wal.js';
 
 export interface SqliteStoreOptions {
   /** How long an answer is kept, in milliseconds. Default 86400000 (a day). */
@@ -47,7 +48,7 @@ function open(path: string, busyTimeoutMs: number): Database {
     database = openDatabase(path);
     // SQLite takes a number beyond 32 bits for none.
     database.exec(`pragma busy_timeout = ${Math.min(Math.ceil(busyTimeoutMs), 2 ** 31 - 1)}`);
-    database.exec('pragma journal_mode = wal');
+    useWal(database);
     database.exec('pragma synchronous = full');
     migrate(database);
     return database;
