@@ -34,6 +34,7 @@ export class Lease {
 
   private tickAt(at: number): void {
     if (this.isOver) return;
+    if (this.timer) this.host.backgroundTimers.clear(this.timer);
     this.timer = this.host.backgroundTimers.set(Math.min(at, this.lapsesAt), () => this.tick());
   }
 
@@ -42,6 +43,8 @@ export class Lease {
     const now = host.now();
     if (now >= this.lapsesAt) return this.lost('it could not be renewed in time');
     const { key } = x.spec.claim!;
+    // The claim may end before a slow store answers.
+    this.tickAt(this.lapsesAt);
     host.stored.call({
       operation: 'renew',
       call: () => host.store.renew({ key, owner: x.id, leaseMs: this.leaseMs, now }),

@@ -174,8 +174,9 @@ export class Participant {
   private withShownError(output: OrchestrationOutput): OrchestrationOutput {
     if (!output.error || !this.config.redact) return output;
     const { name, code } = output.error;
-    const shown: Partial<ErrorJson> =
-      this.last && 'error' in this.last ? this.last.error : { message: 'It was withheld by `redact`.' };
+    // `redact` may have made anything of it.
+    const told: unknown = this.last && 'error' in this.last ? this.last.error : undefined;
+    const shown: Partial<ErrorJson> = typeof told === 'object' && told !== null ? told : {};
     const message = typeof shown.message === 'string' ? shown.message : 'It was withheld by `redact`.';
     return { ...output, error: { ...shown, name, code, message } } as OrchestrationOutput;
   }

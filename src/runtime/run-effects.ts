@@ -64,7 +64,10 @@ function claimKey(host: Host, x: Execution): void {
     call: () => host.store.claim({ key, fingerprint, owner: x.id, leaseMs: host.stored.leaseMs, now }),
     answered: (answer) => claimed(host, x, checkClaim(answer), now),
     failed: (error) => unclaimed(host, x, error),
-    late: () => host.claims.giveUp(x),
+    // A run that still wants its key has asked for it again, as the same owner.
+    late: () => {
+      if (x.isEnded || x.isUnclaimed) host.claims.giveUp(x);
+    },
   });
 }
 
@@ -91,17 +94,16 @@ function claimed(host: Host, x: Execution, claim: Claim, askedAt: number): void 
 
 /** The store failed at the claim, and may have carried it out all the same. */
 function unclaimed(host: Host, x: Execution, error: unknown): void {
+  // It was heard of another process that runs it: that one's lease must end first.
+  if (!x.isEnded && host.stored.policy === 'run' && x.heldUntil > host.now()) {
+    return x.send({ type: 'claim.held', until: Math.min(x.heldUntil, host.now() + POLL_MS) });
+  }
   host.claims.giveUp(x);
   if (x.isEnded) return;
   x.isUnclaimed = true;
   const why = `The store could not claim the idempotency key: ${describeError(error)}.`;
   if (host.stored.policy === 'fail') {
     return reject(x, new StoreError(`${why} Nothing was run; try again.`, { cause: error }));
-  }
-  // It was heard of another process that runs it: that one's lease must end first.
-  if (x.heldUntil > host.now()) {
-    x.isUnclaimed = false;
-    return x.send({ type: 'claim.held', until: Math.min(x.heldUntil, host.now() + POLL_MS) });
   }
   x.warn('not_stored', `${why} It was run all the same (\`onStoreError\`); its answer was not stored.`);
   x.send({ type: 'claim.won' });

@@ -44,7 +44,7 @@ export class SavedBreakers {
       const again = this.writing.get(provider)?.again;
       this.writing.delete(provider);
       if (again) this.save(again);
-      else if (this.writing.size === 0) for (const resolve of this.idle.splice(0)) resolve();
+      if (this.writing.size === 0) for (const resolve of this.idle.splice(0)) resolve();
     };
     const { store, stored } = this.host;
     stored.call({

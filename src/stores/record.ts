@@ -7,7 +7,7 @@ export const TTL_MS = 86_400_000;
 export const SWEEP_EVERY_MS = 60_000;
 /** How long a lease that has ended is kept, in milliseconds: who held it may still store its answer. */
 export const LAPSED_MS = 3_600_000;
-/** So many records are removed at a time, so that nobody waits long for it. */
+/** So many records are removed at a time, so that nobody waits long for it; there may be more: the next claim goes on. */
 export const SWEEP_SIZE = 1000;
 
 /** A record as both databases keep it. */

@@ -96,6 +96,15 @@ describe('`redact`', () => {
     });
   });
 
+  it.each([null, 'text', 5, []])('may put %j in place of an error', async (error) => {
+    const { run } = setUp((event) => ({ ...event, error }), [fail(401)]);
+    expect((await run.output).error).toEqual({
+      name: 'ToolExecutionError',
+      code: 'authentication',
+      message: 'It was withheld by `redact`.',
+    });
+  });
+
   it('cannot change type, number, ids or time', async () => {
     const { run, read } = setUp((event) => ({
       ...event,

@@ -1,40 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import {
-  memoryStore,
-  Orchestrator,
-  ReliableOrchestrator,
-  type JsonValue,
-  type Store,
-  type TroupeEvent,
-} from '../../src/index.js';
-import { createSimulation, fail, ok, scriptedTool, slow } from '../../src/testing/index.js';
-import { quiet } from '../hostile/harness.js';
-
-const never = () => new Promise<never>(() => {});
-
-/** A store in memory of which some methods are others. */
-function storeWith(own: Partial<Store>): Store {
-  const inner = memoryStore();
-  return {
-    claim: (request) => inner.claim(request),
-    renew: (request) => inner.renew(request),
-    complete: (request) => inner.complete(request),
-    release: (request) => inner.release(request),
-    ...own,
-  };
-}
-
-function keyed(store: Store, troupe: object = {}, steps: Parameters<typeof scriptedTool>[1] = undefined) {
-  const sim = createSimulation({ store, logger: quiet, ...troupe });
-  const tool = scriptedTool('t', steps);
-  const start = (options: object = {}) =>
-    new Orchestrator(sim.troupe).start({ tool, request: {}, options: { idempotencyKey: 'k', ...options } });
-  return { sim, tool, start };
-}
-
-const refuse = () => {
-  throw new Error('the disk is full');
-};
+import type { Claim, Store } from '../../src/index.js';
+import { createSimulation, ok, slow } from '../../src/testing/index.js';
+import { keyed, never, refuse, storeWith } from './store-scene.js';
 
 describe('a store that cannot claim', () => {
   it('lets nothing run, by default', async () => {
@@ -94,6 +61,32 @@ describe('a store that cannot claim', () => {
     await sim.runToIdle();
     expect((await run.output).status).toBe('completed');
     expect(sim.clock.now()).toBeGreaterThanOrEqual(1000);
+  });
+
+  it('gives back no claim that it has won meanwhile', async () => {
+    const claims: (() => Claim | Promise<Claim>)[] = [
+      () => ({ kind: 'held', retryAfterMs: 1000 }),
+      () => new Promise((resolve) => (answer = () => resolve({ kind: 'won' }))),
+      () => ({ kind: 'won' }),
+    ];
+    let answer!: () => void;
+    const released: unknown[] = [];
+    const { sim, tool, start } = keyed(
+      storeWith({
+        claim: () => claims.shift()!(),
+        complete: () => true,
+        release: (request) => void released.push(request),
+      }),
+      { onStoreError: 'run', storeTimeoutMs: 100 },
+      [slow(5000, ok(1))],
+    );
+    const run = start();
+    await sim.advance(2000);
+    expect(tool.calls).toHaveLength(1);
+    answer();
+    await sim.runToIdle();
+    expect((await run.output).metadata.warnings).toEqual([]);
+    expect(released).toEqual([]);
   });
 
   it('has `storeTimeoutMs` to answer, and a claim it wins later is given back', async () => {
@@ -200,117 +193,44 @@ describe('a claim that is lost', () => {
     expect(await run.output).toMatchObject({ status: 'completed', metadata: { warnings: [] } });
   });
 
+  it('is not lost to a store that is slow, as long as it answers before the lease ends', async () => {
+    let answer!: () => void;
+    const { sim, start } = keyed(
+      storeWith({ renew: () => new Promise((resolve) => (answer = () => resolve(true))) }),
+      { leaseMs: 6000, storeTimeoutMs: 20_000 },
+      [slow(8000, ok(1))],
+    );
+    const run = start();
+    for (const ms of [4999, 2000]) {
+      await sim.advance(ms);
+      answer();
+      await sim.flush();
+    }
+    await sim.runToIdle();
+    expect(await run.output).toMatchObject({ status: 'completed', metadata: { warnings: [] } });
+  });
+
+  it('ends the run in time, however long the store may take to answer', async () => {
+    const { sim, tool, start } = keyed(
+      storeWith({ renew: never }),
+      { leaseMs: 6000, storeTimeoutMs: 20_000 },
+      long,
+    );
+    const run = start();
+    const ended = expect(run.output).rejects.toMatchObject({ cause: { code: 'store_failed' } });
+    await sim.advance(4999);
+    expect(tool.calls[0]!.aborted).toBe(false);
+    await sim.advance(1);
+    expect(tool.calls[0]!.aborted).toBe(true);
+    await ended;
+  });
+
   it('leaves no timer behind', async () => {
     const { sim, start } = keyed(storeWith({}), { leaseMs: 6000 }, [slow(10, ok(1))]);
     const run = start();
     await sim.runToIdle();
     await run.output;
     expect(sim.clock.pending).toBe(0);
-  });
-});
-
-describe('breakers in the store', () => {
-  const failing = fail(503);
-  const reliability = { maxRetries: 0, breaker: { failures: 1, openMs: 60_000 } } as const;
-
-  function keeping() {
-    const saved = new Map<string, JsonValue>();
-    const store = storeWith({
-      saveBreaker: ({ provider, snapshot }) => void saved.set(provider, structuredClone(snapshot)),
-      loadBreakers: () => [...saved.values()],
-    });
-    return { saved, store };
-  }
-
-  it('are taken up by the next process, with the time that remains', async () => {
-    const { store } = keeping();
-    const first = createSimulation({ store, reliability, logger: quiet });
-    const tool = scriptedTool('t', [failing]);
-    const run = new ReliableOrchestrator({ troupe: first.troupe }).start({ tool, request: {} });
-    await first.advance(0);
-    await run.output;
-    const openUntil = (first.troupe.breaker('t').snapshot() as { openUntil: number }).openUntil;
-
-    const next = createSimulation({ store, reliability, logger: quiet });
-    await next.advance(first.clock.now() + 20_000 - next.clock.now());
-    await next.troupe.ready;
-    expect(next.troupe.breaker('t').state).toBe('open');
-    expect((next.troupe.breaker('t').snapshot() as { openUntil: number }).openUntil).toBe(openUntil);
-    const refused = new ReliableOrchestrator({ troupe: next.troupe }).start({ tool, request: {} });
-    await next.flush();
-    await next.flush();
-    expect((await refused.output).error).toMatchObject({ code: 'breaker_open', retryAfterMs: 40_000 });
-  });
-
-  it('are written anew at the end, with their counts', async () => {
-    const { saved, store } = keeping();
-    const sim = createSimulation({
-      store,
-      reliability: { maxRetries: 0, breaker: { failures: 5 } },
-      logger: quiet,
-    });
-    const run = new ReliableOrchestrator({ troupe: sim.troupe }).start({
-      tool: scriptedTool('t', [failing]),
-      request: {},
-    });
-    await sim.runToIdle();
-    await run.output;
-    expect(saved.size).toBe(0);
-    await sim.troupe.close();
-    expect(saved.get('t')).toMatchObject({ state: 'closed', samples: [[expect.any(Number), 1, 1, 0]] });
-  });
-
-  it('that are isolated are not written', async () => {
-    const { saved, store } = keeping();
-    const { troupe } = createSimulation({ store, logger: quiet });
-    troupe.breaker('t').isolate();
-    await troupe.close();
-    expect(saved.size).toBe(0);
-  });
-
-  it('that cannot be read begin anew, and a store that fails is told of', async () => {
-    const events: TroupeEvent[] = [];
-    const { troupe } = createSimulation({
-      store: storeWith({ saveBreaker: refuse, loadBreakers: () => [{ version: 7 }, null] }),
-      logger: quiet,
-    });
-    const reading = (async () => {
-      for await (const event of troupe.events) events.push(event);
-    })();
-    await troupe.ready;
-    expect(troupe.breaker('t').state).toBe('closed');
-    troupe.breaker('t').restore({ ...troupe.breaker('t').snapshot(), state: 'open', openUntil: 1e15 });
-    await troupe.close();
-    await reading;
-    expect(events).toContainEqual(
-      expect.objectContaining({
-        type: 'store_failed',
-        operation: 'saveBreaker',
-        message: 'the disk is full',
-      }),
-    );
-  });
-
-  it('writes one at a time, and the last state last', async () => {
-    const writes: { state: string; done: () => void }[] = [];
-    const { troupe } = createSimulation({
-      store: storeWith({
-        loadBreakers: () => [],
-        saveBreaker: ({ snapshot }) =>
-          new Promise((resolve) =>
-            writes.push({ state: (snapshot as { state: string }).state, done: resolve }),
-          ),
-      }),
-      logger: quiet,
-    });
-    const breaker = troupe.breaker('t');
-    breaker.restore({ ...breaker.snapshot(), state: 'open', openUntil: 1e15 });
-    breaker.reset();
-    breaker.restore({ ...breaker.snapshot(), state: 'half-open' });
-    expect(writes.map(({ state }) => state)).toEqual(['open']);
-    writes[0]!.done();
-    await new Promise(setImmediate);
-    expect(writes.map(({ state }) => state)).toEqual(['open', 'half-open']);
   });
 });
 

@@ -66,6 +66,48 @@ describe.skipIf(!hasPostgres)('postgresStore', () => {
     await expect.poll(keys).toEqual(['later', 'still later']);
   });
 
+  it('removes at each claim what is left, until nothing is', async () => {
+    await clear();
+    const store = postgresStore(pool, { ttlMs: 1000 });
+    await store.claim(claim('a', 0, 'first'));
+    await pool.query(
+      `insert into troupe_runs (id, key, fingerprint, owner, lease_until, output, kept_until)
+       select n::text, n::text, 'f', 'a', 0, '1', 0 from generate_series(1, 2500) as n`,
+    );
+    const count = async () => Number((await pool.query('select count(*) as n from troupe_runs')).rows[0].n);
+    for (const [now, left] of [
+      [60_000, 1502],
+      [60_001, 502],
+      [60_002, 2],
+    ] as const) {
+      await store.claim(claim('a', now, 'next'));
+      await expect.poll(count).toBe(left);
+    }
+  });
+
+  it('removes no record that is claimed while it looks for what has expired', async () => {
+    await clear();
+    const store = postgresStore(pool, { ttlMs: 1000 });
+    await store.claim(claim('a'));
+    await store.complete({ key: 'k', owner: 'a', output: 1, now: 0 });
+    const other = await pool.connect();
+    await other.query('begin');
+    // As another process claims the key whose answer has expired.
+    await other.query(
+      "update troupe_runs set owner = 'b', lease_until = 61000, output = null, kept_until = null where key = 'k'",
+    );
+    await store.claim(claim('c', 60_000, 'later'));
+    const activity = async (where: string) =>
+      Number((await pool.query(`select count(*) as n from pg_stat_activity where ${where}`)).rows[0].n);
+    const sweeping =
+      "state = 'active' and query like '%delete from troupe_runs where id in%' and pid <> pg_backend_pid()";
+    await expect.poll(() => activity(`${sweeping} and wait_event_type = 'Lock'`)).toBe(1);
+    await other.query('commit');
+    other.release();
+    await expect.poll(() => activity(sweeping)).toBe(0);
+    expect((await store.claim(claim('d', 60_500))).kind).toBe('held');
+  });
+
   it('stores once an answer that it sends twice, as over a connection that broke', async () => {
     await clear();
     const store = postgresStore(pool);

@@ -4,7 +4,9 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { useWal } from '../../src/stores/sqlite/wal.js';
 import { storeContract } from '../../src/testing/index.js';
+import type { Database } from '../../src/stores/sqlite/driver.js';
 import { sqliteStore } from '../../src/stores/sqlite/index.js';
 
 let dir: string;
@@ -12,6 +14,17 @@ beforeEach(() => (dir = mkdtempSync(path.join(tmpdir(), 'troupe-sqlite-'))));
 afterEach(() => rmSync(dir, { recursive: true }));
 const file = (name = 'store.db') => path.join(dir, name);
 const claim = (owner: string, now = 0, key = 'k') => ({ key, fingerprint: 'f', owner, leaseMs: 1000, now });
+
+/** A file as another process has it open. */
+const open = (where: string) =>
+  new (createRequire(import.meta.url)('libsql') as new (path: string) => Database)(where);
+
+function read(sql: string): Record<string, unknown> {
+  const database = open(file());
+  const row = database.prepare(sql).get() as Record<string, unknown>;
+  database.close();
+  return row;
+}
 
 storeContract(({ ttlMs }) => sqliteStore(':memory:', { ttlMs }), it);
 
@@ -36,6 +49,21 @@ describe('sqliteStore', () => {
     for (const store of stores) await store.close!();
   });
 
+  it('waits for a process that begins with the same new file', () => {
+    const other = open(file());
+    other.exec('begin immediate');
+    const database = open(file());
+    const exec = (sql: string) => {
+      // The other ends while this one waits.
+      if (sql === 'begin immediate') other.exec('rollback');
+      database.exec(sql);
+    };
+    useWal({ exec, prepare: (sql) => database.prepare(sql), close() {} });
+    expect(read('pragma journal_mode')).toMatchObject({ journal_mode: 'wal' });
+    database.close();
+    other.close();
+  });
+
   it('removes what has expired', async () => {
     const store = sqliteStore(file(), { ttlMs: 1000 });
     for (let index = 0; index < 50; index++) {
@@ -43,16 +71,7 @@ describe('sqliteStore', () => {
       await store.complete({ key: `answered ${index}`, owner: 'a', output: 1, now: 0 });
       await store.claim(claim('a', 0, `held ${index}`));
     }
-    const count = () => {
-      const Database = createRequire(import.meta.url)('libsql') as new (path: string) => {
-        prepare(sql: string): { get(): { n: number } };
-        close(): void;
-      };
-      const database = new Database(file());
-      const { n } = database.prepare('select count(*) as n from troupe_runs').get();
-      database.close();
-      return n;
-    };
+    const count = () => read('select count(*) as n from troupe_runs')['n'];
     await store.claim(claim('a', 59_999, 'too early to look'));
     expect(count()).toBe(101);
     await store.claim(claim('a', 60_000, 'answers go'));
@@ -60,6 +79,47 @@ describe('sqliteStore', () => {
     // A lease that has ended stays for an hour: who had it may still answer.
     await store.claim(claim('a', 3_601_000, 'leases go'));
     expect(count()).toBe(3);
+    await store.close!();
+  });
+
+  it('removes at each claim what is left, until nothing is', async () => {
+    const store = sqliteStore(file(), { ttlMs: 1000 });
+    const database = open(file());
+    database.exec(
+      `with recursive numbers (n) as (select 1 union all select n + 1 from numbers where n < 2500)
+       insert into troupe_runs select n, n, 'f', 'a', 0, '1', 0 from numbers`,
+    );
+    database.close();
+    const left: unknown[] = [];
+    for (const now of [60_000, 60_001, 60_002]) {
+      await store.claim(claim('a', now, 'next'));
+      left.push(read('select count(*) as n from troupe_runs')['n']);
+    }
+    expect(left).toEqual([1501, 501, 1]);
+    await store.close!();
+  });
+
+  it('loses no claim over what it cannot remove', async () => {
+    const store = sqliteStore(file(), { ttlMs: 1000 });
+    await store.claim(claim('a'));
+    await store.complete({ key: 'k', owner: 'a', output: 1, now: 0 });
+    const database = open(file());
+    database.exec(
+      "create trigger stays before delete on troupe_runs begin select raise(abort, 'it stays'); end",
+    );
+    database.close();
+    expect((await store.claim(claim('a', 60_000, 'other'))).kind).toBe('won');
+    await store.close!();
+  });
+
+  it('waits for another process as long as it was told to, and no longer', async () => {
+    const store = sqliteStore(file(), { busyTimeoutMs: 1 });
+    const database = open(file());
+    database.exec('begin immediate');
+    expect(() => store.claim(claim('a'))).toThrow('locked');
+    database.exec('commit');
+    expect((await store.claim(claim('a'))).kind).toBe('won');
+    database.close();
     await store.close!();
   });
 
@@ -102,11 +162,7 @@ describe('sqliteStore', () => {
       'This is no database, but it is long enough to look like one. '.repeat(20),
     );
     expect(() => sqliteStore(file('text.db'))).toThrow('could not open');
-    const Database = createRequire(import.meta.url)('libsql') as new (path: string) => {
-      exec(sql: string): void;
-      close(): void;
-    };
-    const newer = new Database(file('newer.db'));
+    const newer = open(file('newer.db'));
     newer.exec('pragma user_version = 99');
     newer.close();
     expect(() => sqliteStore(file('newer.db'))).toThrow('was written by a newer Troupe');

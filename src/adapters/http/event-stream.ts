@@ -7,7 +7,7 @@ export interface EventStreamOptions {
   readonly write: (event: RunEvent) => string | Promise<string>;
   /** Sent before the first event, and after the last. */
   readonly opening: string;
-  readonly closing: string;
+  readonly closing: () => string | Promise<string>;
   /** The reader has the last event, or has left; once. */
   readonly closed: (hasLeft: boolean) => void;
 }
@@ -31,32 +31,42 @@ export function eventStream(
     isOpen = false;
     closed(hasLeft);
   };
+  const leave = async () => {
+    close(true);
+    await iterator.return?.();
+  };
+  const pull = async (controller: ReadableStreamDefaultController<Uint8Array>) => {
+    for (;;) {
+      next ??= iterator.next();
+      const result = await within(next, heartbeatMs);
+      if (result !== undefined) next = undefined;
+      const text =
+        result === undefined ? ':\n\n' : result.done === true ? await closing() : await write(result.value);
+      // It may have left meanwhile.
+      if (!isOpen) return;
+      if (text !== '') controller.enqueue(encoder.encode(text));
+      if (result?.done === true) {
+        controller.close();
+        return close(false);
+      }
+      if (text !== '') return;
+    }
+  };
   return new ReadableStream<Uint8Array>(
     {
       start(controller) {
         controller.enqueue(encoder.encode(opening));
       },
       async pull(controller) {
-        for (;;) {
-          next ??= iterator.next();
-          const result = await within(next, heartbeatMs);
-          if (result !== undefined) next = undefined;
-          const text =
-            result === undefined ? ':\n\n' : result.done === true ? closing : await write(result.value);
-          // It may have left meanwhile.
-          if (!isOpen) return;
-          if (text !== '') controller.enqueue(encoder.encode(text));
-          if (result?.done === true) {
-            controller.close();
-            return close(false);
-          }
-          if (text !== '') return;
+        try {
+          await pull(controller);
+        } catch (error) {
+          // A stream that breaks is cancelled by nobody.
+          await leave();
+          throw error;
         }
       },
-      async cancel() {
-        close(true);
-        await iterator.return?.();
-      },
+      cancel: leave,
     },
     { highWaterMark: 0 },
   );

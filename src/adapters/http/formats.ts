@@ -1,10 +1,17 @@
 import type { BundleContent, RunEvent } from '../../index.js';
 
+/** Why a run ended before its first event. */
+export interface Refusal {
+  readonly code: string;
+  readonly message: string;
+}
+
 /** How a stream of events is written. */
 export interface Format {
   readonly headers: Readonly<Record<string, string>>;
   readonly opening: string;
-  readonly closing: string;
+  /** @param refusal why there was no event; undefined: there were some, and the last told how it ended. */
+  closing(refusal: Refusal | undefined): string;
   write(event: RunEvent): string | Promise<string>;
 }
 
@@ -23,10 +30,14 @@ export function serverSentEvents(after: number): Format {
   return {
     headers: SSE_HEADERS,
     opening: `retry: ${RETRY_MS}\n\n`,
-    closing: '',
-    write: (event) =>
-      event.seq <= after ? '' : `id: ${event.seq}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`,
+    // A number of its own: a reader that comes back has it, and is told to stay away.
+    closing: (error) => (error === undefined ? '' : sseMessage(1, 'error', { type: 'error', error })),
+    write: (event) => (event.seq <= after ? '' : sseMessage(event.seq, event.type, event)),
   };
+}
+
+function sseMessage(id: number, event: string, data: object): string {
+  return `id: ${id}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
 }
 
 /** The UI message stream of the AI SDK (protocol v1), as `useChat` reads it. */
@@ -47,11 +58,11 @@ export function uiMessageStream(runId: string, contentOf: () => Promise<unknown>
   return {
     headers: { ...SSE_HEADERS, 'x-vercel-ai-ui-message-stream': 'v1' },
     opening: part({ type: 'start', messageId: runId }),
-    closing: 'data: [DONE]\n\n',
+    closing: (error) => (error === undefined ? '' : failure(error)) + 'data: [DONE]\n\n',
     async write(event) {
       switch (event.type) {
         case 'delta':
-          return event.text === '' || event.replicate !== undefined ? '' : delta(event.text);
+          return !event.text || event.replicate !== undefined ? '' : delta(event.text);
         case 'run_completed': {
           const content = await contentOf();
           const rest = hasText || content === null ? '' : delta(asText(content));
@@ -59,12 +70,7 @@ export function uiMessageStream(runId: string, contentOf: () => Promise<unknown>
         }
         case 'error':
         case 'timeout':
-          return (
-            end() +
-            outcome(event) +
-            part({ type: 'error', errorText: event.error.message }) +
-            part({ type: 'finish' })
-          );
+          return end() + outcome(event) + failure(event.error);
         case 'cancelled':
           return end() + outcome(event) + part({ type: 'abort' });
         default:
@@ -73,17 +79,25 @@ export function uiMessageStream(runId: string, contentOf: () => Promise<unknown>
     },
   };
 
+  function failure(error: Refusal | undefined): string {
+    return part({ type: 'error', errorText: messageOf(error) }) + part({ type: 'finish' });
+  }
+
   function outcome(event: RunEvent & { status: string; usage: unknown }): string {
     const { status, usage } = event;
     return part({ type: 'data-outcome', id: `${runId}:outcome`, data: { runId, status, usage } });
   }
 }
 
+/** A `redact` may have taken it away, or made anything of it. */
+function messageOf(error: Refusal | undefined): string {
+  const { message } = error ?? {};
+  return typeof message === 'string' ? message : 'The run failed.';
+}
+
 /** Of a bundle, what its replicates agree on. */
 function asText(content: unknown): string {
-  const { evidenceBundle } = content as Partial<BundleContent>;
-  const answer = evidenceBundle
-    ? (evidenceBundle.summary.consensus ?? evidenceBundle.summary.leader)
-    : content;
+  const { summary } = (content as Partial<BundleContent>).evidenceBundle ?? {};
+  const answer = summary ? (summary.consensus ?? summary.leader ?? null) : content;
   return typeof answer === 'string' ? answer : JSON.stringify(answer);
 }

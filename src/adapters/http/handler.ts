@@ -1,10 +1,10 @@
 import { ReliableOrchestrator, type Troupe } from '../../index.js';
 import { readCancelBody, readRunBody } from './body.js';
 import { eventStream } from './event-stream.js';
-import { serverSentEvents, uiMessageStream, type Format } from './formats.js';
+import { serverSentEvents, uiMessageStream, type Format, type Refusal } from './formats.js';
 import { parseOptions, type Caller, type HandlerOptions, type Settings } from './options.js';
 import { Problem, problemOf } from './problem.js';
-import { acceptedResponse, describe, endResponse, json } from './responses.js';
+import { acceptedResponse, describe, endResponse, errorOf, json } from './responses.js';
 import { Runs, type KnownRun } from './runs.js';
 import { heardOf, startRun } from './start.js';
 import { lastEventId, wantsOf, type FormatName } from './wants.js';
@@ -64,7 +64,7 @@ class Handler {
       return caller instanceof Response ? caller : await this.route(request, caller);
     } catch (error) {
       const problem = problemOf(error);
-      if (problem !== error && problem.code === 'internal') this.tell(error);
+      if (problem !== error && problem.code === 'internal') void this.tell(error);
       return problem.toResponse();
     }
   }
@@ -150,19 +150,24 @@ class Handler {
   }
 
   private stream(
-    { run }: KnownRun,
+    known: KnownRun,
     name: FormatName,
     after: number,
     close: () => void,
     leave: () => void,
   ): Response {
+    const { run } = known;
+    let isSilent = true;
     const contentOf = () => run.output.then(({ content }) => content).catch(() => null);
     const format: Format = name === 'sse' ? serverSentEvents(after) : uiMessageStream(run.id, contentOf);
     const stream = eventStream(run.events, {
       heartbeatMs: this.settings.heartbeatMs,
       opening: format.opening,
-      closing: format.closing,
-      write: (event) => format.write(event),
+      closing: async () => format.closing(isSilent ? await refusalOf(known) : undefined),
+      write(event) {
+        isSilent = false;
+        return format.write(event);
+      },
       closed: (hasLeft) => {
         close();
         if (hasLeft) leave();
@@ -171,13 +176,20 @@ class Handler {
     return new Response(stream, { headers: { ...format.headers, 'troupe-run-id': run.id } });
   }
 
-  private tell(error: unknown): void {
+  private async tell(error: unknown): Promise<void> {
     try {
-      this.settings.onError(error);
+      await this.settings.onError(error);
     } catch {
       // It is told to nobody else.
     }
   }
+}
+
+/** Of a run that has said nothing and is over. */
+async function refusalOf(known: KnownRun): Promise<Refusal | undefined> {
+  await known.ended;
+  const end = known.end!;
+  return 'error' in end ? errorOf(end.error) : undefined;
 }
 
 async function lastSeq({ run }: KnownRun): Promise<number> {

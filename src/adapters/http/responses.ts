@@ -10,8 +10,12 @@ export function describe({ run, end }: KnownRun): object {
   }
   if (end.output !== undefined) return { ...about, status: end.output.status, output: end.output };
   const { error } = end as Extract<RunEnd, { error: unknown }>;
-  const told = isOrchestratorError(error) ? error.toJSON() : { code: 'internal', message: 'The run failed.' };
-  return { ...about, status: 'rejected', error: told };
+  return { ...about, status: 'rejected', error: errorOf(error) };
+}
+
+/** An error as callers may hear of it. */
+export function errorOf(error: unknown): { readonly code: string; readonly message: string } {
+  return isOrchestratorError(error) ? error.toJSON() : { code: 'internal', message: 'The run failed.' };
 }
 
 export function acceptedResponse(known: KnownRun): Response {

@@ -2,6 +2,9 @@ import { Problem } from './problem.js';
 
 export type FormatName = 'sse' | 'ui-message-stream';
 
+/** Of Node: one that is to wait longer does not wait at all. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
 /** How a caller wants to hear of its run. */
 export function wantsOf(
   request: Request,
@@ -16,7 +19,7 @@ export function wantsOf(
   const seconds = /(?:^|[\s,;])wait=(\d{1,7})(?:$|[\s,;])/.exec(request.headers.get('prefer') ?? '')?.[1];
   return {
     format: named ?? (accepts ? 'sse' : undefined),
-    waitMs: Math.min(Number(seconds ?? 0) * 1000, longestMs),
+    waitMs: Math.min(Number(seconds ?? 0) * 1000, longestMs, LONGEST_TIMER_MS),
   };
 }
 

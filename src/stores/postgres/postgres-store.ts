@@ -64,10 +64,12 @@ const RENEW = 'update troupe_runs set lease_until = $3 where id = $1 and owner =
 const COMPLETE =
   'update troupe_runs set output = $3, kept_until = $4 where id = $1 and owner = $2 and (output is null or output = $3)';
 const RELEASE = 'delete from troupe_runs where id = $1 and owner = $2 and output is null';
+/** The condition twice: a record that is claimed between the search and its removal is looked at once more, and stays. */
 const SWEEP = `
 delete from troupe_runs where id in (
   select id from troupe_runs where output is not null and kept_until <= $1 union all
-  select id from troupe_runs where output is null and lease_until <= $2 limit ${SWEEP_SIZE})`;
+  select id from troupe_runs where output is null and lease_until <= $2 limit ${SWEEP_SIZE})
+and case when output is null then lease_until <= $2 else kept_until <= $1 end`;
 const SAVE_BREAKER = `
 insert into troupe_breakers (provider, snapshot, saved_at) values ($1, $2, $3)
 on conflict (provider) do update set snapshot = excluded.snapshot, saved_at = excluded.saved_at`;
@@ -153,6 +155,9 @@ class PostgresStore implements Store {
   private sweep(now: number): void {
     if (now - this.sweptAt < SWEEP_EVERY_MS) return;
     this.sweptAt = now;
-    this.query(SWEEP, [now, now - LAPSED_MS]).catch(() => {});
+    const swept = ({ rowCount }: { rowCount: number | null }) => {
+      if (rowCount === SWEEP_SIZE) this.sweptAt = -Infinity;
+    };
+    this.query(SWEEP, [now, now - LAPSED_MS]).then(swept, () => {});
   }
 }

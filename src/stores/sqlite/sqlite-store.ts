@@ -14,6 +14,7 @@ import {
 } from '../record.js';
 import { openDatabase, type Database, type Statement } from './driver.js';
 import { migrate } from './migrations.js';
+import { useWal } from './wal.js';
 
 export interface SqliteStoreOptions {
   /** How long an answer is kept, in milliseconds. Default 86400000 (a day). */
@@ -45,8 +46,9 @@ function open(path: string, busyTimeoutMs: number): Database {
   let database: Database | undefined;
   try {
     database = openDatabase(path);
-    database.exec(`pragma busy_timeout = ${Math.ceil(busyTimeoutMs)}`);
-    database.exec('pragma journal_mode = wal');
+    // SQLite takes a number beyond 32 bits for none.
+    database.exec(`pragma busy_timeout = ${Math.min(Math.ceil(busyTimeoutMs), 2 ** 31 - 1)}`);
+    useWal(database);
     database.exec('pragma synchronous = full');
     migrate(database);
     return database;
@@ -167,9 +169,14 @@ class SqliteStore implements Store {
     };
   }
 
+  /** In passing: a claim is not lost over it, and it is tried again when its time has come. */
   private sweep(now: number): void {
     if (now - this.sweptAt < SWEEP_EVERY_MS) return;
     this.sweptAt = now;
-    this.swept.run(now, now - LAPSED_MS);
+    try {
+      if (Number(this.swept.run(now, now - LAPSED_MS).changes) === SWEEP_SIZE) this.sweptAt = -Infinity;
+    } catch {
+      // As where the disk is full: what is there can still be read.
+    }
   }
 }

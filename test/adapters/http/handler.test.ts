@@ -205,6 +205,15 @@ describe('a run', () => {
     expect(output.metadata.caller).toEqual({ tenant: 'ann' });
   });
 
+  it('is waited for, however long the wait that is asked for', async () => {
+    const { wait } = setUp({ maxTimeoutMs: 1e11 });
+    const response = await wait(
+      { toolName: 'hang', request: {}, options: { timeoutMs: 50 } },
+      { prefer: 'wait=9999999' },
+    );
+    expect(response.status).toBe(504);
+  });
+
   it('takes options for its tool where the service says so', async () => {
     const { wait } = setUp({ toolOptions: true });
     const { output } = await bodyOf(
