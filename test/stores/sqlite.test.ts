@@ -102,6 +102,7 @@ describe('sqliteStore', () => {
       'This is no database, but it is long enough to look like one. '.repeat(20),
     );
     expect(() => sqliteStore(file('text.db'))).toThrow('could not open');
+    expect(() => sqliteStore(file('gone/new.db'))).toThrow('there is no folder');
     const Database = createRequire(import.meta.url)('libsql') as new (path: string) => {
       exec(sql: string): void;
       close(): void;
