@@ -162,7 +162,9 @@ function requireMethods(name: string, value: unknown, methods: readonly string[]
     (method) => typeof (value as Record<string, unknown> | null)?.[method] !== 'function',
   );
   if (missing.length > 0)
-    throw new InvalidOptionsError(`Option \`${name}\` must have the method ${missing.join(', ')}.`);
+    throw new InvalidOptionsError(
+      `Option \`${name}\` must have the method${missing.length === 1 ? '' : 's'} ${missing.join(', ')}.`,
+    );
 }
 
 /** Functions in it are compared by their text: they come from the same lines of code, or they differ. */

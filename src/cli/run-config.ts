@@ -26,7 +26,7 @@ export async function loadConfig(
       `There is no ${file}. Write one that says \`export default { tools: [...] }\`, or name it with --config.`,
     );
   }
-  const { default: exported } = (await import(pathToFileURL(full).href)) as { default?: unknown };
+  const { default: exported } = await load(file, full);
   const config: unknown = typeof exported === 'function' ? await (exported as () => unknown)() : exported;
   if (typeof config !== 'object' || config === null) {
     throw new UsageError(
@@ -36,4 +36,16 @@ export async function loadConfig(
   if (config instanceof Troupe) return { troupe: config, run: {} };
   const { run = {}, ...options } = config as TroupeConfig;
   return { troupe: new Troupe(options), run };
+}
+
+async function load(file: string, full: string): Promise<{ readonly default?: unknown }> {
+  try {
+    return (await import(pathToFileURL(full).href)) as { default?: unknown };
+  } catch (error) {
+    if ((error as { code?: unknown } | null)?.code === 'ERR_UNKNOWN_FILE_EXTENSION') {
+      throw new UsageError(`${file} is of a kind this Node does not load: write the config in JavaScript.`);
+    }
+    // Node tells the place of a syntax error only where nobody catches it.
+    throw new UsageError(`${file} could not be loaded: ${String(error)}\n\`node ${file}\` shows where.`);
+  }
 }

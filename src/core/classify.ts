@@ -77,12 +77,19 @@ export function classifyError(error: unknown, now: number): Failure {
 
 /** "fetch failed" says nothing without what it was caused by. */
 function describeWithCause(error: unknown): string {
-  const message = describeError(error);
+  const message = withoutColours(describeError(error));
   const cause = field(error, 'cause');
   if (typeof cause !== 'object' || cause === null || isOrchestratorError(error)) return message;
-  const because = describeError(cause);
-  return message.includes(because) ? message : `${message}: ${because}`;
+  const because = withoutColours(describeError(cause));
+  return message.includes(because) ? message : `${message.replace(/\.$/, '')}: ${because}`;
 }
+
+/** Some libraries write messages for a terminal. */
+function withoutColours(message: string): string {
+  return message.replaceAll(COLOURS, '').trim();
+}
+
+const COLOURS = new RegExp(`${String.fromCodePoint(27)}\\[[\\d;]*m`, 'g');
 
 /** A failure of a category with that category's defaults. */
 export function makeFailure(

@@ -44,7 +44,8 @@ export class Estimates {
         failed(`\`estimate\` of "${tool.name}" gave no amounts of at least 0; it is taken as unknown.`);
       return known;
     } catch (error) {
-      failed(`\`estimate\` of "${tool.name}" threw: ${describeError(error)}. It is taken as unknown.`);
+      const why = describeError(error).replace(/\.$/, '');
+      failed(`\`estimate\` of "${tool.name}" threw: ${why}. It is taken as unknown.`);
       return undefined;
     }
   }

@@ -36,6 +36,9 @@ beforeAll(() => {
   );
   writeFileSync(path.join(dir, 'empty.js'), 'export default {};');
   writeFileSync(path.join(dir, 'nothing.js'), 'export const tools = [];');
+  writeFileSync(path.join(dir, 'broken.js'), 'export default { tools: [');
+  writeFileSync(path.join(dir, 'lost.js'), "import 'gone'; export default { tools: [] };");
+  writeFileSync(path.join(dir, 'notes.txt'), 'export default {};');
   writeFileSync(path.join(dir, 'wrong.js'), 'export default { tols: [] };');
 });
 afterAll(() => rmSync(dir, { recursive: true }));
@@ -97,6 +100,12 @@ describe('troupe run', () => {
     [['--config', 'gone.js', '{}'], 'There is no gone.js'],
     [['--config', 'empty.js', '{}'], 'has no tools'],
     [['--config', 'nothing.js', '{}'], 'must export by default'],
+    [['--config', 'broken.js', '{}'], 'broken.js could not be loaded: SyntaxError'],
+    [
+      ['--config', 'lost.js', '{}'],
+      "lost.js could not be loaded: Error [ERR_MODULE_NOT_FOUND]: Cannot find package 'gone'",
+    ],
+    [['--config', 'notes.txt', '{}'], 'write the config in JavaScript'],
     [['--config', 'wrong.js', '{}'], 'Unknown option `tols`'],
   ])('%j is refused with the help', (args, why) => {
     const { status, stdout, stderr } = run(args);

@@ -230,6 +230,8 @@ describe('the words of a failure', () => {
 
   it('are its own with those of its cause, once', () => {
     expect(caused('fetch failed', new Error('refused'))).toBe('fetch failed: refused');
+    expect(caused('It broke.', new Error('refused'))).toBe('It broke: refused');
+    expect(caused('\u001B[31mIt broke\u001B[0m\n', new Error('It broke'))).toBe('It broke');
     expect(caused('it was refused', new Error('refused'))).toBe('it was refused');
     expect(caused('fetch failed', 'refused')).toBe('fetch failed');
     expect(caused('fetch failed', null)).toBe('fetch failed');

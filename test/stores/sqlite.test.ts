@@ -162,6 +162,7 @@ describe('sqliteStore', () => {
       'This is no database, but it is long enough to look like one. '.repeat(20),
     );
     expect(() => sqliteStore(file('text.db'))).toThrow('could not open');
+    expect(() => sqliteStore(file('gone/new.db'))).toThrow('there is no folder');
     const newer = open(file('newer.db'));
     newer.exec('pragma user_version = 99');
     newer.close();

@@ -13,7 +13,7 @@ import { generate, type AnswerForm, type Generated } from './generate.js';
 import { judge } from './judge.js';
 import { ModelError } from './model-error.js';
 import { costOf, type Prices } from './prices.js';
-import { promptIn, promptProblem, type ModelPrompt } from './prompt.js';
+import { promptIn, promptProblem, systemIn, type ModelPrompt } from './prompt.js';
 import { settingsOf, type ModelSettings } from './settings.js';
 import { readTokens, type Tokens } from './tokens.js';
 
@@ -58,6 +58,8 @@ export class Asker {
     const { model, instructions, allowSystemInMessages = false, onLength = 'error' } = this.#options;
     const settings = this.#withKey(settingsOf(this.#own, given), context.idempotencyKey);
     const prompt = this.#promptOf(request);
+    const system = allowSystemInMessages ? undefined : systemIn(prompt);
+    if (system !== undefined) throw new ModelError('call_failed', system, { category: 'validation' });
     const form = this.#form;
     const generated = await generate({
       model,

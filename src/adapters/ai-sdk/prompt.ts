@@ -62,3 +62,11 @@ export function promptProblem(prompt: unknown): string | undefined {
   if (!Array.isArray(prompt)) return 'the prompt is neither a text nor a list of messages';
   return prompt.length === 0 ? 'the prompt has no messages' : undefined;
 }
+
+/** Why a prompt with a message of the role `system` is refused; undefined: it has none. The SDK would name options of its own. */
+export function systemIn(prompt: ModelPrompt): string | undefined {
+  if (typeof prompt === 'string') return undefined;
+  const at = prompt.findIndex((message) => message?.role === 'system');
+  if (at === -1) return undefined;
+  return `Message ${at} has the role \`system\`, which tells the model what to do: put that into the tool's \`instructions\`, or set \`allowSystemInMessages\`.`;
+}

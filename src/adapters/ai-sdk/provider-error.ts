@@ -22,6 +22,9 @@ const BY_NAME: Readonly<Record<string, FailureCategory>> = {
   AI_NoContentGeneratedError: 'server',
   AI_NoOutputGeneratedError: 'network',
   AI_LoadAPIKeyError: 'authentication',
+  // Of a model named by an id alone, without a key for the gateway: in development, in production.
+  GatewayAuthenticationError: 'authentication',
+  GatewayError: 'authentication',
   AI_LoadSettingError: 'validation',
   AI_NoSuchModelError: 'not_found',
   AI_NoSuchProviderError: 'not_found',

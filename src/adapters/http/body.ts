@@ -6,7 +6,7 @@ const runBody = z
     /** Either name; neither: the planner chooses. */
     toolName: z.string().optional(),
     tool: z.string().optional(),
-    request: z.unknown(),
+    request: z.unknown().optional(),
     toolOptions: z.record(z.string(), z.unknown()).optional(),
     options: z
       .strictObject({
@@ -92,7 +92,9 @@ function toJson(text: string): unknown {
 function parse<T>(schema: z.ZodType<T>, value: unknown): T {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  const [issue] = result.error.issues;
+  // A name that is misspelt tells more than that the right one is missing.
+  const { issues } = result.error;
+  const issue = issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0];
   const at = issue!.path.map(String).join('.');
   const rule = issue!.message.replace(/^Invalid input: /, '').slice(0, 300);
   throw new Problem(

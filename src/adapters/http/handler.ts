@@ -1,4 +1,4 @@
-import { ReliableOrchestrator, type Troupe } from '../../index.js';
+import { InvalidOptionsError, ReliableOrchestrator, Troupe } from '../../index.js';
 import { readCancelBody, readRunBody } from './body.js';
 import { eventStream } from './event-stream.js';
 import { serverSentEvents, uiMessageStream, type Format, type Refusal } from './formats.js';
@@ -6,7 +6,7 @@ import { parseOptions, type Caller, type HandlerOptions, type Settings } from '.
 import { Problem, problemOf } from './problem.js';
 import { acceptedResponse, describe, endResponse, errorOf, json } from './responses.js';
 import { Runs, type KnownRun } from './runs.js';
-import { heardOf, startRun } from './start.js';
+import { heardOf, refusalOf, startRun } from './start.js';
 import { lastEventId, wantsOf, type FormatName } from './wants.js';
 import { within } from './within.js';
 
@@ -29,6 +29,11 @@ export type FetchHandler = (request: Request) => Promise<Response>;
  * @throws {InvalidOptionsError} without `authorize`, or for an option that is not usable.
  */
 export function createHandler(troupe: Troupe<any>, options: HandlerOptions): FetchHandler {
+  if (!(troupe instanceof Troupe)) {
+    throw new InvalidOptionsError(
+      'createHandler() takes a Troupe first: `createHandler(troupe, { authorize })`. An orchestrator of yours is its option `orchestrator`.',
+    );
+  }
   const settings = parseOptions(options, () => new ReliableOrchestrator({ troupe }));
   const handler = new Handler(troupe, settings);
   return (request) => handler.answer(request);
@@ -70,9 +75,14 @@ class Handler {
   }
 
   private async authorize(request: Request): Promise<Caller | Response> {
-    const answer = await this.settings.authorize(request);
+    const answer: unknown = await this.settings.authorize(request);
     if (answer instanceof Response) return answer;
-    const id = typeof answer === 'object' ? answer?.id : answer;
+    const id = typeof answer === 'object' && answer !== null ? (answer as { id?: unknown }).id : answer;
+    if (id === true || typeof id === 'number') {
+      throw new TypeError(
+        `\`authorize\` must say who calls by an id, which is a text: it gave ${id}. Nobody is let in by that.`,
+      );
+    }
     if (typeof id === 'string' && id !== '') return { ...(typeof answer === 'object' ? answer : {}), id };
     throw new Problem(
       401,
@@ -103,14 +113,15 @@ class Handler {
     if (wants.format === 'ui-message-stream') body.options = { streaming: true, ...body.options };
     const close = wants.format === undefined ? undefined : this.runs.openStream(caller);
     try {
-      const known = await startRun(this.troupe, this.settings, this.runs, caller, body, request.headers);
+      const { headers } = request;
+      const { known, own } = await startRun(this.troupe, this.settings, this.runs, caller, body, headers);
       const leave = () => {
         if (body.cancelOnDisconnect === true) known.run.cancel(new Error('The caller left.'));
       };
       await heardOf(known);
       if (known.end && 'error' in known.end && known.end.output === undefined) {
         this.runs.forget(known);
-        throw known.end.error;
+        throw refusalOf(known.end.error, own);
       }
       if (wants.format !== undefined) return this.stream(known, wants.format, 0, close!, leave);
       if (wants.waitMs > 0) await within(known.ended, wants.waitMs, request.signal);

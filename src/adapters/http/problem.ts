@@ -34,8 +34,6 @@ function titleOf(code: string): string {
 const STATUSES: Readonly<Record<string, number>> = {
   invalid_options: 400,
   tool_not_found: 404,
-  // As the draft on the Idempotency-Key header has it.
-  conflict: 422,
   budget_exceeded: 402,
   quota: 503,
   overloaded: 503,
@@ -56,6 +54,10 @@ const STATUSES: Readonly<Record<string, number>> = {
   tool_registration: 500,
 };
 
+/** 422, as the draft on the header has it. */
+const KEY_CONFLICT =
+  'This `Idempotency-Key` was used for a different request. Use a new key, or repeat the same request.';
+
 /** The answer to an error that a run ended with or was refused with. */
 export function problemOf(error: unknown, output?: OrchestrationOutput): Problem {
   if (error instanceof Problem) return error;
@@ -75,8 +77,12 @@ export function problemOfJson(
   json: { readonly code: string; readonly message: string; readonly [field: string]: unknown },
   output?: OrchestrationOutput,
 ): Problem {
-  const { code, message, name: _name, retryAfterMs, ...details } = json;
-  const status = STATUSES[code] ?? 502;
+  const { code, message, name, retryAfterMs, ...details } = json;
+  // The key in the error is the caller's and ours in one; the caller knows its own.
+  if (name === 'ConflictError') return new Problem(422, code, KEY_CONFLICT);
+  // Refused by the tool's `input`, before anything was called.
+  const isRefused = code === 'validation' && output?.metadata.attempts === 0;
+  const status = isRefused ? 400 : (STATUSES[code] ?? 502);
   const extras = {
     ...details,
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),

@@ -1,5 +1,11 @@
 import { createHash } from 'node:crypto';
-import { Budget, type OrchestrationOptions, type RunBudget, type Troupe } from '../../index.js';
+import {
+  Budget,
+  isOrchestratorError,
+  type OrchestrationOptions,
+  type RunBudget,
+  type Troupe,
+} from '../../index.js';
 import type { RunBody } from './body.js';
 import type { Caller, Settings } from './options.js';
 import { Problem } from './problem.js';
@@ -17,7 +23,7 @@ export async function startRun(
   caller: Caller,
   body: RunBody,
   headers: Headers,
-): Promise<KnownRun> {
+): Promise<{ readonly known: KnownRun; readonly own: OrchestrationOptions }> {
   const toolName = body.toolName ?? body.tool;
   if (body.toolName !== undefined && body.tool !== undefined && body.toolName !== body.tool) {
     throw new Problem(400, 'invalid_options', 'Fields `toolName` and `tool` are the same; give one.');
@@ -30,7 +36,8 @@ export async function startRun(
       'Field `toolOptions`: this service takes no options for its tools.',
     );
   }
-  const options = await optionsOf(settings, caller, body, headers);
+  const own = typeof settings.run === 'function' ? await settings.run(caller) : (settings.run ?? {});
+  const options = optionsOf(own, settings.maxTimeoutMs, caller, body, headers);
   // After the last wait: nobody else may slip in between.
   runs.admit(caller);
   const run = settings.orchestrator.start({
@@ -39,7 +46,17 @@ export async function startRun(
     ...(body.toolOptions === undefined ? {} : { toolOptions: body.toolOptions }),
     options,
   } as never);
-  return runs.add(run, caller);
+  return { known: runs.add(run, caller), own };
+}
+
+/** What a run was refused for. An option that the service gave, and that is not usable, is no fault of the caller's. */
+export function refusalOf(error: unknown, own: OrchestrationOptions): unknown {
+  if (!isOrchestratorError(error) || error.code !== 'invalid_options') return error;
+  const option = /^(?:Unknown option|Option) `options\.(\w+)/.exec(error.message)?.[1];
+  if (option === undefined || !Object.hasOwn(own, option)) return error;
+  return new Error(`The option \`run\` of createHandler() gives no usable options: ${error.message}`, {
+    cause: error,
+  });
 }
 
 /** Waits until a run has said something, was refused, or takes its time. */
@@ -54,7 +71,8 @@ export async function heardOf({ run, ended }: KnownRun): Promise<void> {
 /** What may be named is what may be seen: without a list, all that is registered. */
 function checkTool(troupe: Troupe, { tools }: Settings, name: string | undefined): void {
   if (tools === undefined) return;
-  const known = `Tools here: ${tools.filter((each) => each in troupe.listTools()).join(', ')}.`;
+  const here = tools.filter((each) => Object.hasOwn(troupe.listTools(), each));
+  const known = here.length === 0 ? 'There are none.' : `Tools here: ${here.join(', ')}.`;
   if (name === undefined) {
     throw new Problem(
       400,
@@ -62,19 +80,18 @@ function checkTool(troupe: Troupe, { tools }: Settings, name: string | undefined
       `Field \`toolName\` is missing: say which tool is to run. ${known}`,
     );
   }
-  if (!tools.includes(name)) {
+  if (!here.includes(name)) {
     throw new Problem(404, 'tool_not_found', `There is no tool of that name here. ${known}`);
   }
 }
 
-async function optionsOf(
-  settings: Settings,
+function optionsOf(
+  own: OrchestrationOptions,
+  maxTimeoutMs: number,
   caller: Caller,
   body: RunBody,
   headers: Headers,
-): Promise<OrchestrationOptions> {
-  const { run, maxTimeoutMs } = settings;
-  const own = typeof run === 'function' ? await run(caller) : (run ?? {});
+): OrchestrationOptions {
   const asked = body.options ?? {};
   const key = keyOf(headers, caller);
   const traceparent = traceparentOf(headers);

@@ -1,5 +1,5 @@
 import type { Client, Tool as McpToolDefinition, Transport } from '@modelcontextprotocol/client';
-import type { Awaitable, Logger } from '../../index.js';
+import { InvalidOptionsError, type Awaitable, type Logger } from '../../index.js';
 import type { McpToolsChange } from './catalog.js';
 import { connectionClosed, isSessionLost, McpError, notConnected } from './mcp-error.js';
 import { clip } from './options.js';
@@ -89,7 +89,7 @@ export class Link {
     let transport: McpTransport | undefined;
     try {
       return await this.inTime(async (signal) => {
-        transport = await settings.transport();
+        transport = checked(await settings.transport(), settings.server);
         if (signal.aborted) this.end(undefined, transport);
         signal.throwIfAborted();
         client = this.newClient(transport);
@@ -210,5 +210,14 @@ function isOurs(error: unknown): boolean {
     error instanceof McpError ||
     (error instanceof Error &&
       (error.name === 'ToolRegistrationError' || error.name === 'InvalidOptionsError'))
+  );
+}
+
+/** @throws {InvalidOptionsError} */
+function checked(transport: McpTransport, server: string): McpTransport {
+  const given: Partial<McpTransport> | null | undefined = transport;
+  if (typeof given?.start === 'function' && typeof given.send === 'function') return transport;
+  throw new InvalidOptionsError(
+    `Option \`transport\` of connectMcp() gave no transport for MCP server "${server}": return one of @modelcontextprotocol/client, as \`() => new StreamableHTTPClientTransport(url)\`.`,
   );
 }

@@ -73,6 +73,11 @@ export function makeOffers(
 ): Map<string, Offer> {
   const offers = new Map<string, Offer>();
   for (const [index, given] of tools.entries()) {
+    if (typeof given === 'string') {
+      throw new InvalidOptionsError(
+        `Option \`tools\` of ${of} takes tools, or { tool, name, ... }, and no names: got "${String(given)}".`,
+      );
+    }
     const served = isTool(given) ? { tool: given } : given;
     const parsed = parseOptions(servedSchema, served, `tools[${index}] of ${of}`) as ServedTool;
     const offer = makeOffer(parsed, options);

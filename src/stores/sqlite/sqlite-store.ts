@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { InvalidOptionsError, StoreError } from '../../index.js';
 import type { Claim, ClaimRequest, JsonValue, Store } from '../../index.js';
 import { checkNumbers } from '../options.js';
@@ -55,7 +57,12 @@ function open(path: string, busyTimeoutMs: number): Database {
   } catch (error) {
     database?.close();
     if (error instanceof InvalidOptionsError) throw error;
-    const why = error instanceof Error ? error.message : String(error);
+    const folder = dirname(path);
+    const why = !existsSync(folder)
+      ? `there is no folder ${folder}; make it first`
+      : error instanceof Error
+        ? error.message
+        : String(error);
     throw new StoreError(`sqliteStore() could not open "${path}": ${why}.`, { cause: error });
   }
 }

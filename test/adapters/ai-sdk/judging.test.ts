@@ -1,5 +1,5 @@
 import { convertArrayToReadableStream, MockLanguageModelV3 } from 'ai/test';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { z } from 'zod';
 import { ModelError, modelTool } from '../../../src/adapters/ai-sdk/index.js';
 import { Orchestrator, ReliableOrchestrator, Troupe } from '../../../src/index.js';
@@ -282,5 +282,24 @@ describe('a cancelled call', () => {
     const error = await run.catch((thrown: any) => thrown);
     expect(error).toMatchObject({ code: 'cancelled', output: { usage: { estimated: true } } });
     expect(JSON.stringify(error.output.metadata.warnings)).not.toContain('ignored');
+  });
+});
+
+describe('a model named by an id alone', () => {
+  afterEach(() => vi.unstubAllEnvs());
+
+  it.each(['development', 'production'])('without a key of the gateway (%s)', async (env) => {
+    vi.stubEnv('NODE_ENV', env);
+    for (const name of ['AI_GATEWAY_API_KEY', 'VERCEL_OIDC_TOKEN']) vi.stubEnv(name, '');
+    const output = await new Orchestrator(new Troupe()).run({
+      tool: modelTool({ name: 'm', model: 'acme/no-such-model' }),
+      request: 'hi',
+    });
+    expect(output).toMatchObject({
+      status: 'failed',
+      usage: { totalTokens: 0 },
+      error: { code: 'authentication', message: expect.stringContaining('AI_GATEWAY_API_KEY') },
+    });
+    expect(output.error?.message).not.toContain('\u001B');
   });
 });

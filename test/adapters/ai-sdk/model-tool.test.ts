@@ -120,7 +120,7 @@ describe('a model tool', () => {
     const refused = scripted([answer('ok')]);
     expect(await run(modelTool({ name: 'm', model: refused }), request)).toMatchObject({
       status: 'failed',
-      error: { code: 'validation' },
+      error: { code: 'validation', message: expect.stringContaining('set `allowSystemInMessages`') },
       usage: { totalTokens: 0 },
     });
     expect(refused.doGenerateCalls).toHaveLength(0);

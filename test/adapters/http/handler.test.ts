@@ -1,7 +1,16 @@
 import { readUIMessageStream, uiMessageChunkSchema, type UIMessage, type UIMessageChunk } from 'ai';
 import { describe, expect, it, vi } from 'vitest';
+import * as z from 'zod';
 import { createHandler, type HandlerOptions } from '../../../src/adapters/http/index.js';
-import { Budget, BundleTool, defineTool, memoryStore, Troupe, type RunEvent } from '../../../src/index.js';
+import {
+  Budget,
+  BundleTool,
+  defineTool,
+  memoryStore,
+  Orchestrator,
+  Troupe,
+  type RunEvent,
+} from '../../../src/index.js';
 
 const add = defineTool({ name: 'add', execute: ({ a, b }: { a: number; b: number }) => a + b });
 const echo = defineTool({ name: 'echo', execute: (request, options) => ({ request, options }) as never });
@@ -109,6 +118,15 @@ describe('who calls', () => {
     const { call } = setUp({ authorize: () => new Response('moved', { status: 307 }) });
     expect((await call('/tools')).status).toBe(307);
   });
+
+  it.each([true, 17, { id: 17 }])(
+    'is not let in by an `authorize` that gives %j, and the service is told what it has to give',
+    async (answer) => {
+      const { call, errors } = setUp({ authorize: () => answer as never });
+      expect((await call('/tools')).status).toBe(500);
+      expect(String(errors[0])).toContain('`authorize` must say who calls by an id, which is a text');
+    },
+  );
 
   it('is not let in by an `authorize` that throws, and hears nothing of why', async () => {
     const { call, errors } = setUp({ authorize: () => Promise.reject(new Error('db password is hunter2')) });
@@ -550,7 +568,64 @@ describe('the UI message stream of the AI SDK', () => {
   });
 });
 
+describe('what went wrong is told as what it is', () => {
+  const strict = defineTool({
+    name: 'strict',
+    input: z.object({ a: z.number() }),
+    execute: () => {
+      throw Object.assign(new Error('taken'), { status: 409 });
+    },
+  });
+
+  it('a request that the `input` of the tool refuses: 400, and 502 what a tool fails with', async () => {
+    const { wait } = setUp({}, { tools: [strict] });
+    const refused = await wait({ toolName: 'strict', request: { a: 'x' } });
+    expect([refused.status, (await bodyOf(refused))['code']]).toEqual([400, 'validation']);
+    const failed = await wait({ toolName: 'strict', request: { a: 1 } });
+    expect([failed.status, (await bodyOf(failed))['code']]).toEqual([502, 'conflict']);
+  });
+
+  it('a key of another request, without what we make of it', async () => {
+    const { wait } = setUp();
+    await wait({ toolName: 'add', request: { a: 1, b: 2 } }, { 'idempotency-key': 'k' });
+    const response = await wait({ toolName: 'add', request: { a: 1, b: 3 } }, { 'idempotency-key': 'k' });
+    expect(response.status).toBe(422);
+    expect(JSON.stringify(await bodyOf(response))).not.toContain('ann');
+  });
+
+  it.each([{ run: { timeout: 5 } }, { run: () => ({ abortGraceMs: -1 }) }])(
+    'options of the service that are not usable: 500, and the service is told (%j)',
+    async (options) => {
+      const { wait, errors } = setUp(options as never);
+      expect((await wait({ toolName: 'add', request: {} })).status).toBe(500);
+      expect(String(errors[0])).toMatch(
+        /option `run` of createHandler\(\) .*`options\.(timeout|abortGraceMs)`/,
+      );
+    },
+  );
+
+  it.each([
+    [{ toolName: 'add' }, 'Field `request`: is missing.'],
+    [{ toolName: 'add', requst: {} }, 'The body: Unrecognized key: "requst".'],
+  ])('the body %j', async (body, detail) => {
+    expect(await bodyOf(await setUp().wait(body))).toMatchObject({ status: 400, detail });
+  });
+
+  it('a tool of the list that is not registered: no other tool is named', async () => {
+    const { wait } = setUp({ tools: ['ad'] });
+    const detail = 'There is no tool of that name here. There are none.';
+    for (const toolName of ['ad', 'add']) {
+      expect(await bodyOf(await wait({ toolName, request: {} }))).toMatchObject({ status: 404, detail });
+    }
+  });
+});
+
 describe('createHandler', () => {
+  it('takes a Troupe', () => {
+    const wrong = new Orchestrator(new Troupe());
+    expect(() => createHandler(wrong as never, { authorize: () => 'x' })).toThrow('takes a Troupe first');
+  });
+
   it.each([
     [{}, 'needs the option `authorize`'],
     [{ authorize: 'secret' }, 'needs the option `authorize`'],

@@ -228,6 +228,7 @@ describe('options', () => {
     [{ name: 'x', callTimeoutMs: 0 }, /`callTimeoutMs`.*got 0/],
     [{ name: 'x', connectTimeoutMs: Infinity }, /`connectTimeoutMs`/],
     [{ name: 'x', transport: {} }, /`transport`.*must be a function/],
+    [{ name: 'x', transport: () => ({}) }, /`transport` of connectMcp\(\) gave no transport/],
     [{ name: 'x', overrides: { t: { idempotnt: true } } }, /Unknown option `overrides.t.idempotnt`/],
     [{ name: 'x', logger: {} }, /`logger`.*methods/],
     [{ name: 'x', protocol: '2024' }, /`protocol`.*2024/],

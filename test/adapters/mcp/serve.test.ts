@@ -506,6 +506,7 @@ describe('options', () => {
   it.each([
     ['no tools', { tools: [] }, /`tools` of serveMcpStdio/],
     ['no tool', { tools: [{}] }, /`tool` of tools\[0\] of serveMcpStdio\(\).*must be a Troupe tool/],
+    ['a name', { tools: ['greet'] }, /takes tools, or \{ tool, name, ... \}, and no names: got "greet"/],
     ['a tool with a typo', { tools: [{ tool: greet, nme: 'x' }] }, /Unknown option `nme` of tools\[0\]/],
     ['a name MCP has not', { tools: [{ tool: greet, name: 'a/b' }] }, /`name` of tools\[0\]/],
     ['one name twice', { tools: [greet, { tool: greet }] }, /two tools named "greet"/],
