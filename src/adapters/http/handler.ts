@@ -174,7 +174,7 @@ class Handler {
     const stream = eventStream(run.events, {
       heartbeatMs: this.settings.heartbeatMs,
       opening: format.opening,
-      closing: async () => format.closing(isSilent ? await refusalOf(known) : undefined),
+      closing: async () => format.closing(isSilent ? await refusalIn(known) : undefined),
       write(event) {
         isSilent = false;
         return format.write(event);
@@ -196,8 +196,8 @@ class Handler {
   }
 }
 
-/** Of a run that has said nothing and is over. */
-async function refusalOf(known: KnownRun): Promise<Refusal | undefined> {
+/** Why a run that has said nothing is over. */
+async function refusalIn(known: KnownRun): Promise<Refusal | undefined> {
   await known.ended;
   const end = known.end!;
   return 'error' in end ? errorOf(end.error) : undefined;
