@@ -292,7 +292,10 @@ describe('breakers in the store', () => {
   });
 
   it('that cannot be loaded hold up nobody: `ready` resolves, with nothing', async () => {
-    const { troupe } = createSimulation({ store: storeWith({ loadBreakers: refuse }), logger: quiet });
+    const { troupe } = createSimulation({
+      store: storeWith({ saveBreaker: refuse, loadBreakers: async () => refuse() }),
+      logger: quiet,
+    });
     expect(await troupe.ready).toBeUndefined();
     await troupe.close();
   });
