@@ -11,7 +11,7 @@ interface Entry {
 
 const COMMANDS: Readonly<Record<string, Entry>> = {
   run: {
-    summary: 'one run of the tools in troupe.config.js, for a first try without code',
+    summary: 'one run of the tools in troupe.config.js, for a first try without a program',
     load: () => import('./run.js'),
   },
   inspect: {

@@ -46,7 +46,7 @@ const OPTIONS = {
   list: { type: 'boolean', default: false },
 } as const;
 
-/** `troupe run`: one run of a config's tools, for a first try without code. */
+/** `troupe run`: one run of a config's tools, for a first try without a program. */
 export const command = commandOf('run', HELP, async (args) => {
   const { values, positionals } = parsed({ args: [...args], options: OPTIONS, allowPositionals: true });
   if (positionals.length > 1) throw new UsageError('Give the request as one argument, in quotes.');

@@ -83,6 +83,17 @@ describe('an `estimate` that misbehaves is taken as unknown, and a warning says 
     expect(output.metadata.warnings.join()).toMatch(/`estimate` of "bad"/);
   });
 
+  it('one that throws a whole sentence: the warning has one full stop', async () => {
+    const { output } = await trial([ok()], {
+      estimate: () => {
+        throw new Error('Nothing to ask.');
+      },
+    });
+    expect(output.metadata.warnings).toContain(
+      '`estimate` of "bad" threw: Nothing to ask. It is taken as unknown.',
+    );
+  });
+
   it('one that says too little: what was used is counted, and the next call is refused', async () => {
     const { output, error } = await trial([fail(503, { usage: { totalTokens: 9_999_999 } }), ok()], {
       estimate: () => ({ tokens: 1, costUsd: 0 }),

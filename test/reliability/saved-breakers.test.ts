@@ -86,6 +86,15 @@ describe('breakers in the store', () => {
     );
   });
 
+  it('that cannot be loaded hold up nobody: `ready` resolves, with nothing', async () => {
+    const { troupe } = createSimulation({
+      store: storeWith({ saveBreaker: refuse, loadBreakers: async () => refuse() }),
+      logger: quiet,
+    });
+    expect(await troupe.ready).toBeUndefined();
+    await troupe.close();
+  });
+
   it('writes one at a time, and the last state last', async () => {
     const writes: { state: string; done: () => void }[] = [];
     const { troupe } = createSimulation({
