@@ -91,7 +91,7 @@ const figures = {
 console.log(JSON.stringify({ ...figures, points: undefined }, null, 1));
 if (process.argv.includes('--write')) {
   const docs = path.join(import.meta.dirname, '../../docs/performance');
-  writeFileSync(path.join(docs, 'soak.json'), `${JSON.stringify(figures, null, 1)}\n`);
+  writeFileSync(path.join(docs, 'soak.json'), `${JSON.stringify(figures, null, 2)}\n`);
   writeFileSync(path.join(docs, 'soak.svg'), soakPicture(points));
 }
 const isWell =

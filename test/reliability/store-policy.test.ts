@@ -16,6 +16,16 @@ describe('a store that cannot claim', () => {
     expect(tool.calls).toHaveLength(0);
   });
 
+  it('is asked to give up what it may have claimed all the same', async () => {
+    const released: unknown[] = [];
+    const release = (request: object) => void released.push(request);
+    const { sim, start } = keyed(storeWith({ claim: refuse, release }));
+    const run = start();
+    await sim.runToIdle();
+    await expect(run.output).rejects.toMatchObject({ code: 'store_failed' });
+    expect(released).toEqual([{ key: 'k', owner: run.id }]);
+  });
+
   it("lets the run go on without it, with `onStoreError: 'run'`, and stores nothing", async () => {
     const stored: unknown[] = [];
     const { sim, tool, start } = keyed(
@@ -219,6 +229,20 @@ describe('a claim that is lost', () => {
     const run = start();
     const ended = expect(run.output).rejects.toMatchObject({ cause: { code: 'store_failed' } });
     await sim.advance(4999);
+    expect(tool.calls[0]!.aborted).toBe(false);
+    await sim.advance(1);
+    expect(tool.calls[0]!.aborted).toBe(true);
+    await ended;
+  });
+
+  it('stands from when it was asked for, not from when the store answered', async () => {
+    let answer: (() => void) | undefined;
+    const renew = () => (answer ? never() : new Promise<boolean>((done) => (answer = () => done(true))));
+    const { sim, tool, start } = keyed(storeWith({ renew }), { leaseMs: 6000, storeTimeoutMs: 20_000 }, long);
+    const ended = expect(start().output).rejects.toMatchObject({ cause: { code: 'store_failed' } });
+    await sim.advance(3000);
+    answer!();
+    await sim.advance(3999);
     expect(tool.calls[0]!.aborted).toBe(false);
     await sim.advance(1);
     expect(tool.calls[0]!.aborted).toBe(true);

@@ -49,7 +49,8 @@ export class Runs {
       this.active.delete(run.id);
       this.ended.set(run.id, known);
       done();
-      this.sweep();
+      // One that was refused is mostly forgotten at once, and drives out no other.
+      if (end.output !== undefined) this.sweep();
     };
     const ended = run.output.then(
       (output) => over({ output }),

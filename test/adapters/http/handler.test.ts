@@ -412,6 +412,17 @@ describe('limits', () => {
     expect(await bodyOf(response)).toMatchObject({ code: 'closed', output: { status: 'cancelled' } });
   });
 
+  it('of what is text hold for bodies: what is no UTF-8 is not guessed at', async () => {
+    const { call } = setUp();
+    const text = Buffer.from('{"toolName":"echo","request":{"a":"\xff"}}', 'latin1');
+    const response = await call('/runs', {
+      method: 'POST',
+      body: text,
+      headers: { 'content-type': 'application/json' },
+    });
+    expect([response.status, (await bodyOf(response))['code']]).toEqual([400, 'unreadable_body']);
+  });
+
   it('let a closed Troupe start nothing', async () => {
     const { troupe, post } = setUp();
     await troupe.close();

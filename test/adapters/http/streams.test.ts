@@ -142,6 +142,22 @@ describe('a run that is refused when its stream has begun', () => {
   });
 });
 
+describe('a run that is refused at once', () => {
+  it('takes no stream of its caller', async () => {
+    const { post } = setUp();
+    for (let index = 0; index < 3; index++) expect((await post('sse', 'nobody')).status).toBe(404);
+    expect((await post('sse', 'odd')).status).toBe(200);
+  });
+
+  it('takes the place of no other that can be read', async () => {
+    const { get, post } = setUp({ maxKept: 1 });
+    const response = await post('sse', 'odd');
+    await response.text();
+    for (let index = 0; index < 3; index++) await post('sse', 'nobody');
+    expect((await get(`/runs/${response.headers.get('troupe-run-id')}`)).status).toBe(200);
+  });
+});
+
 describe('what the service does not hear of', () => {
   it('is an `onError` that fails, at once or by promise', async () => {
     const failures: unknown[] = [];
