@@ -312,7 +312,7 @@ describe('the demo against another endpoint', () => {
         ? { error: { message: 'no \u001B[31mseed 23', type: 'invalid_request_error' }, status: 400 }
         : { content: seed === 11 ? '5 cents' : '.' };
     const { code, stdout } = await demo([], { env: env() });
-    expect(stdout).toMatch(/failed +vote r2: 400 validation: no \[31mseed 23/);
+    expect(stdout).toMatch(/failed +vote r2: 400 validation: no seed 23/);
     expect(stdout).toMatch(/failed +r3: invalid: /);
     expect(stdout).toMatch(/stop +after 10 of 10 in \d batch/);
     expect(stdout).toMatch(/vote: "5 cents", 1 of 1 vote; mode posterior 0\.750/);

@@ -21,9 +21,9 @@ const open = (where: string) =>
 
 function read(sql: string): Record<string, unknown> {
   const database = open(file());
-  const row = database.prepare(sql).get() as Record<string, unknown>;
+  const row = database.prepare(sql).all()[0]! as Record<string, unknown>;
   database.close();
-  return row;
+  return row!;
 }
 
 storeContract(({ ttlMs }) => sqliteStore(':memory:', { ttlMs }), it);
@@ -62,6 +62,20 @@ describe('sqliteStore', () => {
     expect(read('pragma journal_mode')).toMatchObject({ journal_mode: 'wal' });
     database.close();
     other.close();
+  });
+
+  it('waits while another writes, lets the event loop go on meanwhile, and writes then', async () => {
+    const store = sqliteStore(file());
+    const other = open(file());
+    other.exec('begin immediate');
+    const waiting = store.claim(claim('a'));
+    // More turns than one that waits inside SQLite would let by.
+    for (let turns = 0; turns < 50; turns++) await new Promise((resolve) => setTimeout(resolve, 1));
+    other.exec('commit');
+    other.close();
+    expect(await waiting).toEqual({ kind: 'won' });
+    expect(await store.complete({ key: 'k', owner: 'a', output: 1, now: 1 })).toBe(true);
+    await store.close!();
   });
 
   it('removes what has expired', async () => {
@@ -116,7 +130,7 @@ describe('sqliteStore', () => {
     const store = sqliteStore(file(), { busyTimeoutMs: 1 });
     const database = open(file());
     database.exec('begin immediate');
-    expect(() => store.claim(claim('a'))).toThrow('locked');
+    await expect(store.claim(claim('a'))).rejects.toThrow('locked');
     database.exec('commit');
     expect((await store.claim(claim('a'))).kind).toBe('won');
     database.close();

@@ -34,12 +34,13 @@ const todo = Array.from({ length: Number(keys) }, (_, index) => `key ${index}`).
 const answers = {};
 async function work() {
   for (let key = todo.pop(); key !== undefined; key = todo.pop()) {
-    const { content } = await orchestrator.run({
+    const { content, metadata } = await orchestrator.run({
       toolName: 'slow',
       request: { key },
       options: { idempotencyKey: key },
     });
     answers[key] = content;
+    for (const warning of metadata.warnings) note('warned', key, warning);
   }
 }
 await Promise.all(Array.from({ length: 16 }, work));

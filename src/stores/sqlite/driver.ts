@@ -4,8 +4,8 @@ import { InvalidOptionsError } from '../../index.js';
 /** No object: libsql takes a lone one for named parameters, and ends the process over it. */
 type Value = string | number | null;
 
+/** No `get`: libsql leaves it standing at its row, and what is read stays so, which keeps the connection from writing. */
 export interface Statement {
-  get(...values: Value[]): unknown;
   all(...values: Value[]): unknown[];
   run(...values: Value[]): { changes: number | bigint };
 }

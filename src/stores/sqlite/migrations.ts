@@ -43,5 +43,6 @@ export function migrate(database: Database): void {
 }
 
 function versionOf(database: Database): number {
-  return (database.prepare('pragma user_version').get() as { user_version: number }).user_version;
+  const [row] = database.prepare('pragma user_version').all() as { user_version: number }[];
+  return row!.user_version;
 }

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { InvalidOptionsError, StoreError } from '../../index.js';
-import type { Claim, ClaimRequest, JsonValue, Store } from '../../index.js';
+import type { Awaitable, Claim, ClaimRequest, JsonValue, Store } from '../../index.js';
 import { checkNumbers } from '../options.js';
 import {
   asText,
@@ -14,6 +14,7 @@ import {
   TTL_MS,
   type Row,
 } from '../record.js';
+import { BLOCKING_MS, whenFree } from './busy.js';
 import { openDatabase, type Database, type Statement } from './driver.js';
 import { migrate } from './migrations.js';
 import { useWal } from './wal.js';
@@ -21,13 +22,13 @@ import { useWal } from './wal.js';
 export interface SqliteStoreOptions {
   /** How long an answer is kept, in milliseconds. Default 86400000 (a day). */
   ttlMs?: number;
-  /** How long a call waits, and holds up the process, while another process writes, in milliseconds. Default 5000. */
+  /** How long a call waits while other processes write, in milliseconds; the event loop goes on. Default 5000. */
   busyTimeoutMs?: number;
 }
 
 /**
  * Idempotency records and breakers in one SQLite file, which the processes of one machine may share. Each write is on the
- * disk before the call returns (WAL, `synchronous = FULL`), and every call answers at once.
+ * disk before the call returns (WAL, `synchronous = FULL`). A call answers at once, unless another process writes just then.
  *
  * It uses `node:sqlite` where the Node has it, else the package `libsql`.
  *
@@ -41,7 +42,7 @@ export function sqliteStore(path: string, options: SqliteStoreOptions = {}): Sto
   }
   checkNumbers('sqliteStore', options, ['ttlMs', 'busyTimeoutMs']);
   const { ttlMs = TTL_MS, busyTimeoutMs = 5000 } = options;
-  return new SqliteStore(open(path, busyTimeoutMs), ttlMs);
+  return new SqliteStore(open(path, busyTimeoutMs), ttlMs, busyTimeoutMs);
 }
 
 function open(path: string, busyTimeoutMs: number): Database {
@@ -53,6 +54,7 @@ function open(path: string, busyTimeoutMs: number): Database {
     useWal(database);
     database.exec('pragma synchronous = full');
     migrate(database);
+    database.exec(`pragma busy_timeout = ${BLOCKING_MS}`);
     return database;
   } catch (error) {
     database?.close();
@@ -82,8 +84,9 @@ class SqliteStore implements Store {
   constructor(
     private readonly database: Database,
     private readonly ttlMs: number,
+    private readonly patienceMs: number,
   ) {
-    const prepare = (sql: string) => this.guarded(database.prepare(sql));
+    const prepare = (sql: string) => database.prepare(sql);
     this.claimed = prepare(`
       insert into troupe_runs (id, key, fingerprint, owner, lease_until) values (?, ?, ?, ?, ?)
       on conflict (id) do update set fingerprint = excluded.fingerprint, owner = excluded.owner,
@@ -107,54 +110,80 @@ class SqliteStore implements Store {
     this.breakers = prepare('select snapshot from troupe_breakers');
   }
 
-  claim(request: ClaimRequest): Claim {
+  claim(request: ClaimRequest): Awaitable<Claim> {
+    return whenFree(() => this.claimNow(request), this.patienceMs);
+  }
+
+  private claimNow(request: ClaimRequest): Claim {
+    this.mustBeOpen();
     const { key, fingerprint, owner, leaseMs, now } = request;
     this.sweep(now);
     const id = idOf(key);
     for (let tries = 0; tries < CLAIM_TRIES; tries++) {
-      const { changes } = this.claimed.run(
-        id,
-        asText(key),
-        asText(fingerprint),
-        asText(owner),
-        now + leaseMs,
-        now,
-        now,
-      );
-      if (Number(changes) > 0) return { kind: 'won' };
-      const claim = claimOf(this.found.get(id) as Row | undefined, request);
+      // Looked at first: who only asks again whether a key is free must not hold up those who write.
+      const [row] = this.found.all(id) as Row[];
+      const isOwn = row?.output === null && row.owner === asText(owner);
+      const claim = isOwn ? undefined : claimOf(row, request);
       if (claim) return claim;
+      const texts = [asText(key), asText(fingerprint), asText(owner)] as const;
+      const { changes } = this.inTurn(() => this.claimed.run(id, ...texts, now + leaseMs, now, now));
+      if (Number(changes) > 0) return { kind: 'won' };
     }
     throw new StoreError('The record of the key changed at every try.');
   }
 
-  renew({ key, owner, leaseMs, now }: { key: string; owner: string; leaseMs: number; now: number }): boolean {
-    return Number(this.renewed.run(now + leaseMs, idOf(key), asText(owner)).changes) > 0;
+  renew(claim: { key: string; owner: string; leaseMs: number; now: number }): Awaitable<boolean> {
+    const { key, owner, leaseMs, now } = claim;
+    return this.write(this.renewed, now + leaseMs, idOf(key), asText(owner));
   }
 
-  complete(answer: { key: string; owner: string; output: JsonValue; now: number }): boolean {
+  complete(answer: { key: string; owner: string; output: JsonValue; now: number }): Awaitable<boolean> {
     const { key, owner, output, now } = answer;
-    const { changes } = this.completed.run(
-      JSON.stringify(output),
-      now + this.ttlMs,
-      idOf(key),
-      asText(owner),
-    );
-    return Number(changes) > 0;
+    return this.write(this.completed, JSON.stringify(output), now + this.ttlMs, idOf(key), asText(owner));
   }
 
-  release({ key, owner }: { key: string; owner: string }): void {
-    this.released.run(idOf(key), asText(owner));
+  release({ key, owner }: { key: string; owner: string }): Awaitable<void> {
+    return this.write(this.released, idOf(key), asText(owner)) as Awaitable<unknown> as Awaitable<void>;
   }
 
-  saveBreaker({ provider, snapshot, now }: { provider: string; snapshot: JsonValue; now: number }): void {
-    this.savedBreaker.run(asText(provider), JSON.stringify(snapshot), now);
+  saveBreaker(breaker: { provider: string; snapshot: JsonValue; now: number }): Awaitable<void> {
+    const { provider, snapshot, now } = breaker;
+    const values = [asText(provider), JSON.stringify(snapshot), now];
+    return this.write(this.savedBreaker, ...values) as Awaitable<unknown> as Awaitable<void>;
   }
 
   loadBreakers(): JsonValue[] {
+    this.mustBeOpen();
     return (this.breakers.all() as { snapshot: string }[]).map(
       ({ snapshot }) => JSON.parse(snapshot) as JsonValue,
     );
+  }
+
+  /** A database that was closed is not asked: libsql would end the process. */
+  private mustBeOpen(): void {
+    if (this.isClosed) throw new StoreError('The store was closed.');
+  }
+
+  /**
+   * In a transaction that has the right to write before it does anything: a statement of libsql that has to wait for it is
+   * left half done, and keeps its connection from writing for ever.
+   */
+  private inTurn<T>(work: () => T): T {
+    this.mustBeOpen();
+    this.database.exec('begin immediate');
+    try {
+      const result = work();
+      this.database.exec('commit');
+      return result;
+    } catch (error) {
+      this.database.exec('rollback');
+      throw error;
+    }
+  }
+
+  /** Whether it changed a record. */
+  private write(statement: Statement, ...values: (string | number)[]): Awaitable<boolean> {
+    return whenFree(() => this.inTurn(() => Number(statement.run(...values).changes) > 0), this.patienceMs);
   }
 
   close(): void {
@@ -163,25 +192,13 @@ class SqliteStore implements Store {
     this.database.close();
   }
 
-  /** A database that was closed is not asked: libsql would end the process. */
-  private guarded(statement: Statement): Statement {
-    const open = () => {
-      if (this.isClosed) throw new StoreError('The store was closed.');
-      return statement;
-    };
-    return {
-      get: (...values) => open().get(...values),
-      all: (...values) => open().all(...values),
-      run: (...values) => open().run(...values),
-    };
-  }
-
   /** In passing: a claim is not lost over it, and it is tried again when its time has come. */
   private sweep(now: number): void {
     if (now - this.sweptAt < SWEEP_EVERY_MS) return;
     this.sweptAt = now;
     try {
-      if (Number(this.swept.run(now, now - LAPSED_MS).changes) === SWEEP_SIZE) this.sweptAt = -Infinity;
+      const { changes } = this.inTurn(() => this.swept.run(now, now - LAPSED_MS));
+      if (Number(changes) === SWEEP_SIZE) this.sweptAt = -Infinity;
     } catch {
       // As where the disk is full: what is there can still be read.
     }
