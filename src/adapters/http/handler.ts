@@ -75,7 +75,7 @@ class Handler {
   }
 
   private async authorize(request: Request): Promise<Caller | Response> {
-    const answer: unknown = await this.settings.authorize(request);
+    const answer: unknown = await this.asked(request);
     if (answer instanceof Response) return answer;
     const id = typeof answer === 'object' && answer !== null ? (answer as { id?: unknown }).id : answer;
     if (id === true || typeof id === 'number') {
@@ -91,6 +91,15 @@ class Handler {
       {},
       { 'www-authenticate': 'Bearer' },
     );
+  }
+
+  /** Whatever it throws is the service's affair, an error of Troupe's included. */
+  private async asked(request: Request): Promise<unknown> {
+    try {
+      return await this.settings.authorize(request);
+    } catch (error) {
+      throw new Error('`authorize` threw.', { cause: error });
+    }
   }
 
   private async route(request: Request, caller: Caller): Promise<Response> {

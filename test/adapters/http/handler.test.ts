@@ -8,6 +8,7 @@ import {
   defineTool,
   memoryStore,
   Orchestrator,
+  StoreError,
   Troupe,
   type RunEvent,
 } from '../../../src/index.js';
@@ -128,13 +129,16 @@ describe('who calls', () => {
     },
   );
 
-  it('is not let in by an `authorize` that throws, and hears nothing of why', async () => {
-    const { call, errors } = setUp({ authorize: () => Promise.reject(new Error('db password is hunter2')) });
-    const response = await call('/tools');
-    expect(response.status).toBe(500);
-    expect(await response.text()).not.toContain('hunter2');
-    expect(String(errors[0])).toContain('hunter2');
-  });
+  it.each([new Error('db password is hunter2'), new StoreError('db password is hunter2')])(
+    'is not let in by an `authorize` that throws, and hears nothing of why (%#)',
+    async (why) => {
+      const { call, errors } = setUp({ authorize: () => Promise.reject(why) });
+      const response = await call('/tools');
+      expect(response.status).toBe(500);
+      expect(await response.text()).not.toContain('hunter2');
+      expect(errors).toEqual([expect.objectContaining({ cause: why })]);
+    },
+  );
 
   it('sees no run of another', async () => {
     const { call, post } = setUp();
