@@ -35,7 +35,8 @@ export interface TroupeOptions<Tools extends readonly AnyTool[] = readonly AnyTo
    * all the same, with a warning. Default 'fail'.
    */
   onStoreError?: StoreErrorPolicy;
-  /** How long the store may take for an answer until that counts as its failure, in milliseconds. Default 5000. */
+  /** How long the store may take for an answer until that counts as its failure, in milliseconds; `Infinity`: for ever.
+   * Default 5000. */
   storeTimeoutMs?: number;
   /**
    * How long the claim of an idempotency key stands in the store without being renewed, in milliseconds: so long the key
@@ -115,7 +116,8 @@ export function checkOptions(options: TroupeOptions<readonly AnyTool[]>): void {
   }
   for (const name of ['maxOutputBytes', 'maxRuns', 'storeTimeoutMs', 'leaseMs'] as const) {
     const value = options[name];
-    if (value !== undefined && !(Number.isInteger(value) && value >= 1)) {
+    const isEndless = name === 'storeTimeoutMs' && value === Infinity;
+    if (value !== undefined && !isEndless && !(Number.isInteger(value) && value >= 1)) {
       throw new InvalidOptionsError(
         `Option \`${name}\` must be a whole number of at least 1, got ${String(value)}.`,
       );

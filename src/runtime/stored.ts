@@ -42,6 +42,7 @@ export class Stored {
   }
 
   private after(fn: () => void): () => void {
+    if (this.timeoutMs === Infinity) return () => {};
     const { timers } = this.host;
     const timer = timers.set(this.host.now() + this.timeoutMs, fn);
     return () => timers.clear(timer);

@@ -269,11 +269,11 @@ describe('settled and run', () => {
     const store = { claim: never, renew: never, complete: never, release: never };
     const tool = scriptedTool('t', [ok()]);
     const keyed = { tool, request: {}, options: { idempotencyKey: 'k' } };
-    await expect(simulated({ store }).run(keyed)).rejects.toThrow(
+    await expect(simulated({ store, storeTimeoutMs: Infinity }).run(keyed)).rejects.toThrow(
       /admitting\.claiming: the store never answered the claim/,
     );
     const deaf = { ...store, claim: () => ({ kind: 'won' }) as const };
-    await expect(simulated({ store: deaf }).run(keyed)).rejects.toThrow(
+    await expect(simulated({ store: deaf, storeTimeoutMs: Infinity }).run(keyed)).rejects.toThrow(
       /completed: the store never recorded its answer/,
     );
     const sim = simulated({ pools: { t: { size: 1 } } });
