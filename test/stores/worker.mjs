@@ -26,7 +26,7 @@ const tool = defineTool({
     return execution;
   },
 });
-const troupe = new Troupe({ tools: [tool], store: await open(), leaseMs: 1500 });
+const troupe = new Troupe({ tools: [tool], store: await open(), leaseMs: 5000 });
 const orchestrator = new Orchestrator(troupe);
 const todo = Array.from({ length: Number(keys) }, (_, index) => `key ${index}`).sort(
   () => Math.random() - 0.5,
