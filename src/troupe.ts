@@ -268,6 +268,7 @@ export class Troupe<const Tools extends readonly AnyTool[] = readonly AnyTool[]>
     await host.starter.whenIdle();
     for (const breaker of host.providers.breakers) if (!breaker.isIdle) host.savedBreakers.save(breaker);
     await host.savedBreakers.whenWritten();
+    host.stored.dispose();
     host.providers.dispose();
     this.troupeEvents.end();
     host.watch?.tell({ type: 'closed' });

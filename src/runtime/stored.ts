@@ -1,6 +1,7 @@
 import { callStore, type StoreCall } from '../actors/store-call.js';
 import { describeError } from '../core/errors.js';
 import type { Host } from './host.js';
+import type { Timer } from './timers.js';
 
 /** What a run does whose store fails: `fail` is safe, `run` is available. */
 export type StoreErrorPolicy = 'fail' | 'run';
@@ -14,6 +15,9 @@ export interface StoredCall<T> extends Omit<StoreCall<T>, 'failed'> {
 
 /** The store as runs use it. */
 export class Stored {
+  /** Limits of calls that have not been answered. */
+  private readonly limits = new Set<Timer>();
+
   constructor(
     private readonly host: Host,
     readonly policy: StoreErrorPolicy,
@@ -35,16 +39,26 @@ export class Stored {
 
   /** Asks for what may be lost: nobody hears of a failure. */
   attempt(call: () => unknown): void {
-    callStore(
-      { call, answered: () => {}, failed: () => {} },
-      { ms: this.timeoutMs, start: (fn) => this.after(fn) },
-    );
+    callStore({ call, answered: () => {}, failed: () => {} }, { ms: Infinity, start: () => () => {} });
   }
 
   private after(fn: () => void): () => void {
     if (this.timeoutMs === Infinity) return () => {};
     const { timers } = this.host;
-    const timer = timers.set(this.host.now() + this.timeoutMs, fn);
-    return () => timers.clear(timer);
+    const timer = timers.set(this.host.now() + this.timeoutMs, () => {
+      this.limits.delete(timer);
+      fn();
+    });
+    this.limits.add(timer);
+    return () => {
+      this.limits.delete(timer);
+      timers.clear(timer);
+    };
+  }
+
+  /** The Troupe has ended: whatever the store still has to say, nobody waits for it. */
+  dispose(): void {
+    for (const timer of this.limits) this.host.timers.clear(timer);
+    this.limits.clear();
   }
 }
