@@ -62,7 +62,21 @@ export class Tally {
   wrong = [];
   /** Milliseconds that a run took beside its one call of the model. */
   overheads = [];
-  elapsed = [];
+
+  /** As both measurements tell it. */
+  get figures() {
+    const { answers, failed, vanished, replayed, shared, again, lost, wrong } = this;
+    return {
+      answers,
+      failed,
+      vanished,
+      replayed,
+      shared,
+      cameAgain: again,
+      lost: lost.length,
+      wrong: wrong.length,
+    };
+  }
 }
 
 /**
@@ -90,7 +104,6 @@ export async function ask(urlOf, key, tally, { vanishing, giveUpMs = 120_000 }) 
       if (output.metadata.coalesced) tally.shared += 1;
       const [, of, took] = /^(key-[\w-]+) took ([\d.]+) ms$/.exec(output.content) ?? [];
       if (of !== key) tally.wrong.push(`${key}: ${output.content}`);
-      tally.elapsed.push(performance.now() - began);
       const isPlain =
         output.metadata.attempts === 1 && !output.metadata.replayed && !output.metadata.coalesced;
       if (isPlain && !vanishes) tally.overheads.push(output.elapsedMs - Number(took));

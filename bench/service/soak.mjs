@@ -71,14 +71,7 @@ const memory = [points.slice(third, 2 * third), points.slice(2 * third)].map(mea
 const figures = {
   minutes,
   callers,
-  answers: tally.answers,
-  failed: tally.failed,
-  vanished: tally.vanished,
-  replayed: tally.replayed,
-  shared: tally.shared,
-  cameAgain: tally.again,
-  lost: tally.lost.length,
-  wrong: tally.wrong.length,
+  ...tally.figures,
   answeredTwice: model.answeredTwice.length,
   overheadMs: {
     p50: Math.round(percentile(tally.overheads, 0.5)),

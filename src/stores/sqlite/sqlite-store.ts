@@ -28,7 +28,7 @@ export interface SqliteStoreOptions {
 
 /**
  * Idempotency records and breakers in one SQLite file, which the processes of one machine may share. Each write is on the
- * disk before the call returns (WAL, `synchronous = FULL`). A call answers at once, unless another process writes just then.
+ * disk before the call answers (WAL, `synchronous = FULL`). A call answers at once, unless another process writes just then.
  *
  * It uses `node:sqlite` where the Node has it, else the package `libsql`.
  *
