@@ -1,8 +1,9 @@
+import type { Failure } from '../core/classify.js';
 import { toJson, NotJson, type JsonCopy, type JsonLimits, type JsonValue } from '../core/json.js';
 import { isThenable, type Awaitable } from '../core/ports.js';
 import { field } from '../core/retry-after.js';
 import { checkSchema, type Checked, type StandardSchema } from '../core/schema.js';
-import { isToolResult, ToolResult } from '../core/tool.js';
+import { isToolResult, ToolResult, type ToolContext } from '../core/tool.js';
 import { readUsage, type ReadUsage } from '../core/usage.js';
 
 export interface ToolCallInput {
@@ -12,12 +13,17 @@ export interface ToolCallInput {
   readonly output: StandardSchema | undefined;
   /** What the request may be, best first: a text is offered as it is, then as `{ query }`. */
   readonly requests: readonly JsonValue[];
-  /** The call itself; its `this` and its other arguments are the caller's affair. */
-  readonly execute: (request: unknown) => unknown;
+  /** The call itself; its `this` and its other arguments are the caller's affair. @param context in place of the caller's. */
+  readonly execute: (request: unknown, context?: ToolContext) => unknown;
+  /** Has the call made in a place of its own, as a step that is journaled. Undefined: here. */
+  readonly perform: ((make: MakeCall) => Awaitable<ToolCallOutcome>) | undefined;
   readonly maxOutputBytes: number;
   /** Called right before the tool is. False: nobody wants the answer any more, and the tool is not called. */
   readonly begin: () => boolean;
 }
+
+/** Calls the tool, whatever the tool does, and checks what it gave. @param context in place of the caller's. */
+export type MakeCall = (context: ToolContext) => Awaitable<ToolCallOutcome>;
 
 export type ToolCallOutcome =
   | {
@@ -31,7 +37,13 @@ export type ToolCallOutcome =
     }
   /** The tool ran, and what it gave is no JSON, too large, or not what its `output` schema asks for. */
   | { readonly kind: 'invalid'; readonly problem: string; readonly usage: ReadUsage }
-  | { readonly kind: 'threw'; readonly error: unknown; readonly usage: ReadUsage }
+  | {
+      readonly kind: 'threw';
+      readonly error: unknown;
+      readonly usage: ReadUsage;
+      /** What it was judged to be, where that was done with the call. */
+      readonly failure?: Failure;
+    }
   /** The tool was not run: its `input` schema refuses the request. */
   | { readonly kind: 'refused'; readonly problem: string }
   | { readonly kind: 'unwanted' };
@@ -64,8 +76,13 @@ function checkRequest(input: ToolCallInput, index: number): Awaitable<Checked> {
 function execute(input: ToolCallInput, request: Checked): Awaitable<ToolCallOutcome> {
   if (!request.ok) return { kind: 'refused', problem: request.problem };
   if (!input.begin()) return { kind: 'unwanted' };
+  const { perform } = input;
+  return perform ? perform((context) => make(input, request.value, context)) : make(input, request.value);
+}
+
+function make(input: ToolCallInput, request: unknown, context?: ToolContext): Awaitable<ToolCallOutcome> {
   try {
-    const returned: unknown = input.execute(request.value);
+    const returned: unknown = input.execute(request, context);
     if (!isThenable(returned)) return receive(input, returned);
     return Promise.resolve(returned).then((result: unknown) => receive(input, result), threw);
   } catch (error) {

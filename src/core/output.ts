@@ -86,8 +86,8 @@ export function orThrow<Content>(output: OrchestrationOutput<Content>): Content 
   throw error;
 }
 
-/** Makes an error again from its JSON form, for an output that crossed a process. */
-function reviveError(json: ErrorJson): OrchestratorError {
+/** Makes an error again from its JSON form, for what crossed a process. */
+export function reviveError(json: ErrorJson): OrchestratorError {
   const code = json.code as OrchestratorErrorCode;
   if (json.name === 'BudgetExceeded') {
     const { resource, limit, actual } = json as ErrorJson & {

@@ -12,9 +12,9 @@ export interface RetryBudgetOptions {
  * Source: gRPC proposal A6, "Retry throttling".
  */
 export class RetryBudget {
-  private level: number;
+  protected level: number;
 
-  constructor(private readonly options: RetryBudgetOptions) {
+  constructor(protected readonly options: RetryBudgetOptions) {
     this.level = options.tokens;
   }
 

@@ -27,7 +27,7 @@ type Answer =
 
 /** Before a call: a pool slot, then in one synchronous step the reservation and the permit. */
 export class Admission {
-  constructor(private readonly host: Host) {}
+  constructor(protected readonly host: Host) {}
 
   /**
    * Answers by `attempt.granted`, `attempt.waiting`, `attempt.refused`, or what {@link AttemptRecord.outOfBudget} and
@@ -48,24 +48,33 @@ export class Admission {
           x.runInScope(() => this.answer(x, provider, this.take(x, tool, provider, true))),
         );
       },
-      () => {
-        x.leaveQueue = undefined;
-        const message = `it waited in the pool of "${provider.key}" as long as \`queueTimeoutMs\` allows`;
-        x.send({ type: 'attempt.refused', refusal: { code: 'pool_timeout', message } });
-      },
+      () => this.waitedTooLong(x, provider),
     );
     if (slot.kind === 'granted') return this.answer(x, provider, this.take(x, tool, provider, true));
-    if (slot.kind === 'full') {
-      this.host.troupeEvents.emit({ type: 'pool_saturated', provider: provider.key, waiting: slot.waiting });
-      const message = `the queue of the pool of "${provider.key}" is full (${slot.waiting} calls wait)`;
-      return x.send({ type: 'attempt.refused', refusal: { code: 'pool_full', message } });
-    }
+    if (slot.kind === 'full') return this.foundFull(x, provider, slot.waiting);
     x.leaveQueue = () => slot.cancel();
     x.send({ type: 'attempt.waiting', on: 'slot', until: null });
   }
 
-  /** For a hedge: all of it now, or nothing. */
-  tryAcquire(x: AttemptRecord, toolName: string): Grant | undefined {
+  protected waitedTooLong(x: AttemptRecord, provider: Provider): void {
+    x.leaveQueue = undefined;
+    const message = `it waited in the pool of "${provider.key}" as long as \`queueTimeoutMs\` allows`;
+    x.send({ type: 'attempt.refused', refusal: { code: 'pool_timeout', message } });
+  }
+
+  protected foundFull(x: AttemptRecord, provider: Provider, waiting: number): void {
+    this.host.troupeEvents.emit({ type: 'pool_saturated', provider: provider.key, waiting });
+    const message = `the queue of the pool of "${provider.key}" is full (${waiting} calls wait)`;
+    x.send({ type: 'attempt.refused', refusal: { code: 'pool_full', message } });
+  }
+
+  /** For a hedge: all of it now, or nothing. Answers by `hedge.granted`, or not at all. */
+  acquireHedge(x: AttemptRecord, toolName: string): void {
+    x.grant = this.tryAcquire(x, toolName);
+    if (x.grant) x.send({ type: 'hedge.granted' });
+  }
+
+  private tryAcquire(x: AttemptRecord, toolName: string): Grant | undefined {
     const tool = this.host.tools.named(x, toolName);
     const provider = this.host.providers.get(providerOf(tool));
     if (this.beforeQueue(x, tool, provider) || (provider.pool && !provider.pool.isFree)) return undefined;

@@ -23,9 +23,7 @@ export function attemptEffectsOf<Context extends AttemptContext>(
     ),
     acquireHedge: effect((x, { context }) => {
       // What a reader has begun to see must not be begun again.
-      if (x.calls.some((call) => call.isCommitted)) return;
-      x.grant = host.admission.tryAcquire(x, toolOf(context));
-      if (x.grant) x.send({ type: 'hedge.granted' });
+      if (!x.calls.some((call) => call.isCommitted)) host.admission.acquireHedge(x, toolOf(context));
     }),
     abortCalls: effect<{ cause: AbortCause }>((x, _, { cause }) => {
       for (const call of x.calls) call.abort(cause);

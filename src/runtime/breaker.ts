@@ -1,7 +1,8 @@
-import { createActor, type Actor } from 'xstate';
-import { SampleWindow, tripReason } from '../core/breaker-window.js';
+import { createActor, type Actor, type SnapshotFrom } from 'xstate';
+import { SampleWindow, tripReason, type WindowSamples } from '../core/breaker-window.js';
 import type { BreakerConfig } from '../core/reliability.js';
 import type { BreakerChange, BreakerState } from '../core/events.js';
+import { copyJson, type JsonValue } from '../core/json.js';
 import { breakerMachine, type BreakerEvent } from '../machines/breaker.js';
 import type { BreakerSnapshot } from './breaker-snapshot.js';
 import { settled } from '../core/callbacks.js';
@@ -22,6 +23,17 @@ export type PermitAnswer =
   | { readonly granted: true; readonly permit: Permit }
   | { readonly granted: false; readonly retryAfterMs: number | undefined };
 
+/** A breaker that is kept elsewhere between two uses. Plain JSON. */
+export interface SleepingBreaker {
+  readonly state: BreakerState;
+  readonly lastId: number;
+  /** Those that were not settled; `leaseUntil` is null but for probes. */
+  readonly permits: readonly { readonly permit: Permit; readonly leaseUntil: number | null }[];
+  readonly samples: WindowSamples;
+  /** The chart's snapshot. */
+  readonly chart: JsonValue;
+}
+
 export interface BreakerPorts {
   readonly now: () => number;
   readonly timers: Timers;
@@ -40,7 +52,8 @@ export class Breaker {
   isHandled = false;
   /** The error that opened it last. */
   openedBy: unknown;
-  private readonly actor: Actor<typeof breakerMachine>;
+  private actor: Actor<typeof breakerMachine>;
+  private readonly machine: typeof breakerMachine;
   private readonly window: SampleWindow;
   private readonly open = new Map<number, { readonly permit: Permit; readonly lease: Timer | undefined }>();
   private readonly timerOf = new Map<string, Timer>();
@@ -54,7 +67,7 @@ export class Breaker {
     private readonly ports: BreakerPorts,
   ) {
     this.window = new SampleWindow(config.window);
-    const machine = breakerMachine.provide({
+    this.machine = breakerMachine.provide({
       actions: {
         announce: (_, change) => this.announce(change),
         clearWindow: () => this.window.clear(),
@@ -62,13 +75,22 @@ export class Breaker {
         disarmTimer: (_, { timer }) => this.disarm(timer),
       },
     });
-    this.actor = createActor(machine, {
+    this.actor = this.startActor(undefined);
+  }
+
+  private startActor(snapshot: JsonValue | undefined): Actor<typeof breakerMachine> {
+    const { provider, config, ports } = this;
+    const actor = createActor(this.machine, {
       id: `breaker:${provider}`,
       input: { provider, halfOpen: config.halfOpen },
+      ...(snapshot === undefined
+        ? {}
+        : { snapshot: snapshot as unknown as SnapshotFrom<typeof breakerMachine> }),
       ...inspectedBy(ports.watch?.observerOf(subjectOf(provider))),
     });
-    this.actor.subscribe({ error: (error) => ports.warn(`The breaker of "${provider}" failed.`, error) });
-    this.actor.start();
+    actor.subscribe({ error: (error) => ports.warn(`The breaker of "${provider}" failed.`, error) });
+    actor.start();
+    return actor;
   }
 
   /** Whether a call would be refused now; a breaker that is due for a probe would not refuse. */
@@ -176,6 +198,45 @@ export class Breaker {
     if (saved.state === 'closed' && this.state === 'closed') this.window.restore(saved.samples);
   }
 
+  /** All of it, permits in flight included, for {@link Breaker.wake}. Plain JSON. */
+  sleep(): SleepingBreaker {
+    const permits = [...this.open.values()].map(({ permit, lease }) => ({
+      permit,
+      leaseUntil: lease === undefined ? null : lease.at,
+    }));
+    const { state, lastId } = this;
+    return {
+      state,
+      lastId,
+      permits,
+      samples: this.window.toJSON(),
+      chart: copyJson(this.actor.getPersistedSnapshot() as unknown as JsonValue),
+    };
+  }
+
+  /** Takes up exactly where {@link Breaker.sleep} left it: the same breaker, wherever it goes on. */
+  wake(sleeping: SleepingBreaker): void {
+    this.forget();
+    this.state = sleeping.state;
+    this.lastId = sleeping.lastId;
+    this.window.restore(sleeping.samples);
+    this.actor = this.startActor(copyJson(sleeping.chart));
+    for (const { permit, leaseUntil } of sleeping.permits) {
+      const lease = leaseUntil === null ? undefined : this.leaseOf(permit, leaseUntil);
+      this.open.set(permit.id, { permit, lease });
+    }
+    const { openUntil, halfOpenUntil } = this.context;
+    if (this.state === 'open' && openUntil !== null) this.arm('open', openUntil);
+    if (this.state === 'half-open' && halfOpenUntil !== null) this.arm('halfOpen', halfOpenUntil);
+  }
+
+  /** Takes a permit for a call over that was handed out elsewhere, while its epoch lasts. */
+  adopt(epoch: number): Permit {
+    const permit: Permit = { id: ++this.lastId, epoch, kind: 'call' };
+    this.open.set(permit.id, { permit, lease: undefined });
+    return permit;
+  }
+
   /** Calls `fn` once, at the next change of state. Returns how to stop waiting. */
   whenChanged(fn: () => void): () => void {
     this.listeners.add(fn);
@@ -183,6 +244,11 @@ export class Breaker {
   }
 
   dispose(): void {
+    this.forget();
+  }
+
+  /** Nothing is in flight or waited for any more. */
+  private forget(): void {
     for (const { lease } of this.open.values()) if (lease) this.ports.timers.clear(lease);
     this.open.clear();
     for (const timer of this.timerOf.keys()) this.disarm(timer);
@@ -220,12 +286,14 @@ export class Breaker {
     let lease: Timer | undefined;
     if (kind === 'probe') {
       this.send({ type: 'probe.started', id: permit.id });
-      lease = this.ports.timers.set(this.ports.now() + this.config.halfOpen.leaseMs, () =>
-        this.settle(permit, 'expired'),
-      );
+      lease = this.leaseOf(permit, this.ports.now() + this.config.halfOpen.leaseMs);
     }
     this.open.set(permit.id, { permit, lease });
     return { granted: true, permit };
+  }
+
+  private leaseOf(permit: Permit, until: number): Timer {
+    return this.ports.timers.set(until, () => this.settle(permit, 'expired'));
   }
 
   private settleProbe({ id }: Permit, outcome: PermitOutcome, isSlow: boolean): void {

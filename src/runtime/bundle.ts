@@ -20,6 +20,7 @@ import { BundleEvidence } from './bundle-evidence.js';
 import { bundleReady, replicateDone, votesSoFar } from './bundle-news.js';
 import type { Execution } from './execution.js';
 import type { Host } from './host.js';
+import type { Replica } from './replica.js';
 import { ReplicateRun } from './replicate.js';
 import type { BundleProgress } from './run-handle.js';
 import type { Timer } from './timers.js';
@@ -42,7 +43,7 @@ export class Bundle implements Hosted {
   private readonly turns: LimitFunction;
   private readonly window: number;
   private readonly startedAt: number;
-  private readonly live = new Map<number, ReplicateRun>();
+  private readonly live = new Map<number, Replica>();
   private readonly replicates: Replicate[] = [];
   private readonly failures: AttemptFailure[] = [];
   /** Replicates below it have an actor, or will have one in a moment. */
@@ -66,7 +67,7 @@ export class Bundle implements Hosted {
     /** The run, or the step, whose tool is asked. */
     readonly owner: Execution,
     readonly tool: AnyBundleTool,
-    private readonly candidate: Candidate,
+    readonly candidate: Candidate,
     runContext: RunContext,
     readonly config: BundleConfig,
     readonly schema: StandardSchema | undefined,
@@ -135,7 +136,7 @@ export class Bundle implements Hosted {
 
   /** Another caller of the run has joined, and has more time. */
   extendDeadline(at: number | null): void {
-    for (const replicate of this.live.values()) replicate.send({ type: 'deadline.extended', at });
+    for (const replicate of this.live.values()) replicate.extendDeadline(at);
   }
 
   /** The run may not go on. */
@@ -154,9 +155,7 @@ export class Bundle implements Hosted {
     this.stopCause = 'failed';
     this.evidence.drop();
     for (const replicate of this.live.values()) {
-      this.host.abandon(replicate);
-      replicate.isEnded = true;
-      this.host.release(replicate);
+      replicate.abandon();
     }
     this.live.clear();
     this.disarm();
@@ -170,19 +169,19 @@ export class Bundle implements Hosted {
   }
 
   /** Gives a replicate its turn once `maxParallel` allows. */
-  awaitTurn(replicate: ReplicateRun): void {
+  awaitTurn(replicate: Replica): void {
     void this.turns(() => {
       if (replicate.isEnded || this.stopCause) return undefined;
       return new Promise<void>((resolve) => {
         replicate.leaveTurn = resolve;
         this.host.slices.run(() => {
-          if (!this.stopCause) this.host.guard(replicate, () => replicate.begin());
+          if (!this.stopCause) replicate.begin();
         });
       });
     });
   }
 
-  announceReplicate({ name, index, seed }: ReplicateRun): void {
+  announceReplicate({ name, index, seed }: Replica): void {
     this.owner.emit({ type: 'replicate_started', data: { id: name, index, seed } });
   }
 
@@ -193,23 +192,21 @@ export class Bundle implements Hosted {
     const { slices } = this.host;
     let count = 0;
     for (const replicate of this.live.values()) {
-      const stop = () => replicate.send({ type: 'replicate.stop', cause });
+      const stop = () => replicate.stop(cause);
       if (++count <= WINDOW) slices.run(stop);
       else slices.later(stop);
     }
   }
 
   /** A replicate's chart has reached an end. */
-  ended(replicate: ReplicateRun, status: ReplicateStatus): void {
+  ended(replicate: Replica, status: ReplicateStatus): void {
     if (replicate.isEnded) return;
     replicate.isEnded = true;
     // What comes after the decision is discarded like any loser, its usage kept.
     const kept = this.evidence.isDecided && status === 'valid' ? 'cancelled' : status;
-    replicate.traced?.end(kept, replicate.endCode(status));
-    this.host.release(replicate);
+    replicate.release(status, kept);
     this.live.delete(replicate.index);
     replicate.leaveTurn?.();
-    replicate.answer?.call?.leaveUnchecked();
     if (!replicate.hasBegun && status === 'cancelled') return this.withdraw(1);
     this.keep(replicate, kept);
     this.send({ type: 'replicate.ended' });
@@ -279,18 +276,11 @@ export class Bundle implements Hosted {
   private launch(index: number): void {
     this.launching -= 1;
     if (this.stopCause) return this.withdraw(1);
-    const { host, owner, candidate } = this;
-    const { config } = owner.spec;
-    const replicate = new ReplicateRun(host, this, index, this.seeds[index]!);
+    const { host } = this;
+    const seed = this.seeds[index]!;
+    const replicate = host.engine?.replica(this, index, seed) ?? new ReplicateRun(host, this, index, seed);
     this.live.set(index, replicate);
-    replicate.actor = host.actorOf(replicate, host.machines.replicate, 'replicate', {
-      replicateId: replicate.id,
-      candidate,
-      maxAttempts: host.tools.baseRetryConfig(owner.spec).maxAttempts,
-      attemptTimeoutMs: config.attemptTimeoutMs ?? null,
-      abortGraceMs: config.abortGraceMs,
-    });
-    host.begin(replicate.actor);
+    replicate.queue();
   }
 
   private withdraw(count: number): void {
@@ -298,19 +288,17 @@ export class Bundle implements Hosted {
     this.send({ type: 'batch.withdrawn', count });
   }
 
-  private keep(replicate: ReplicateRun, status: ReplicateStatus): void {
+  private keep(replicate: Replica, status: ReplicateStatus): void {
     const report = replicate.report(status);
     const { id, index, seed, data, temperature, cached } = report;
     const draw = { id, index, seed, status, data, ...(temperature === undefined ? {} : { temperature }) };
-    this.replicates[index] = this.withinLimit(report, replicate.answer?.bytes ?? 0);
+    this.replicates[index] = this.withinLimit(report, replicate.answerBytes);
     this.owner.lastError = replicate.lastError ?? this.owner.lastError;
-    const { end, failures } = replicate.context;
+    const { failures, retryAfterMs } = replicate;
     this.isCommitted ||= replicate.hasShown;
-    if (end?.retryAfterMs != null) {
-      this.retryAfterMs = Math.min(end.retryAfterMs, this.retryAfterMs ?? Infinity);
-    }
+    if (retryAfterMs !== null) this.retryAfterMs = Math.min(retryAfterMs, this.retryAfterMs ?? Infinity);
     this.failures.push(...failures.slice(0, MAX_FAILURES - this.failures.length));
-    this.owner.emit(replicateDone(report, replicate.answer?.bytes ?? 0));
+    this.owner.emit(replicateDone(report, replicate.answerBytes));
     this.evidence.add(cached === true ? { ...draw, cached } : draw);
   }
 

@@ -37,7 +37,9 @@ export class CallContext implements ToolContext {
     this.streaming = x.spec.config.streaming;
     this.logger = host.logger;
     this.clock = host.clock;
-    this.emit = (event) => emit(call, event);
+    this.emit = (event) => {
+      if (!call.isSettled && !call.aborted) emit(call, event);
+    };
     this.budget = { remaining: () => remaining(call), charge: (usage) => charge(call, usage) };
     this.run = ((nested: NestedRun) => {
       const output = runNested(call, nested);
@@ -77,7 +79,8 @@ function remaining(call: Call): RemainingBudget {
   };
 }
 
-function charge(call: Call, reported: ReportedUsage): void {
+/** What a tool says it has used so far. */
+export function charge(call: Call, reported: ReportedUsage): void {
   const { usage, ignored } = readUsage(reported);
   if (usage === undefined || ignored.length > 0) {
     const fields = ignored.length > 0 ? ignored.map((name) => `\`${name}\``).join(', ') : 'it';
@@ -163,7 +166,8 @@ const PLAIN: ReadonlySet<string> = new Set([
   'bundle_ready',
 ]);
 
-function emit(call: Call, event: ToolEmission): void {
+/** An event of a tool, as its run's stream has it. */
+export function emit(call: Call, event: ToolEmission): void {
   try {
     pass(call, event);
   } catch (error) {
@@ -174,7 +178,6 @@ function emit(call: Call, event: ToolEmission): void {
 
 function pass(call: Call, event: ToolEmission): void {
   const { x, tool, options } = call;
-  if (call.isSettled || call.aborted) return;
   const type: unknown = (event as Partial<ToolEmission> | undefined)?.type;
   if (typeof type !== 'string') {
     x.warn('event_ignored', `"${tool.name}" emitted an event without a \`type\`; it was left out.`);

@@ -1,9 +1,9 @@
-import { callTool, type ToolCallOutcome } from '../actors/tool-call.js';
+import { callTool, type MakeCall, type ToolCallOutcome } from '../actors/tool-call.js';
 import { makeFailure, type Failure } from '../core/classify.js';
 import { isBundleTool, ownBundle } from '../core/bundle-tool.js';
 import { BudgetExceeded } from '../core/errors.js';
 import { copyJson } from '../core/json.js';
-import type { AnyTool } from '../core/tool.js';
+import type { AnyTool, ToolContext } from '../core/tool.js';
 import { NO_USAGE, roundUsd, type Amount, type KnownUsage, type Usage } from '../core/usage.js';
 import type { AbortCause } from '../machines/attempt.js';
 import type { Grant } from './admission.js';
@@ -70,7 +70,8 @@ export class Call {
 
   start(): void {
     const { x, tool } = this;
-    const context = new CallContext(this);
+    const { engine } = this.host;
+    const own = engine ? undefined : new CallContext(this);
     x.root.openCalls.add(this);
     const input = {
       input: tool.input,
@@ -78,14 +79,15 @@ export class Call {
       output: isBundleTool(tool) ? undefined : tool.output,
       // Copies: a tool that changes what it was given must not change its next attempt.
       requests: formsOf(tool, copyJson(x.spec.request)),
-      execute: (request: unknown) => this.invoke(request, context),
+      execute: (request: unknown, context: ToolContext = own!) => this.invoke(request, context),
+      perform: engine && ((make: MakeCall) => engine.perform(this, make)),
       maxOutputBytes: this.host.maxOutputBytes,
       begin: () => this.begin(),
     };
     callTool(input, (outcome) => this.host.guard(x, () => this.land(outcome)));
   }
 
-  private invoke(request: unknown, context: CallContext): unknown {
+  private invoke(request: unknown, context: ToolContext): unknown {
     const { x, tool } = this;
     const { traced } = x;
     if (!traced && !callChannel.hasSubscribers) return x.invoke(tool, request, context);
@@ -217,6 +219,18 @@ export class Call {
       x.deadlinePassed(this);
     }
     const failure = this.judge(outcome, now);
+    const { engine } = host;
+    if (!engine) return this.decide(outcome, failure);
+    engine.consult(this, failure, () =>
+      host.guard(x, () => {
+        if (!this.isSettled) host.effects.together(() => this.decide(outcome, failure));
+      }),
+    );
+  }
+
+  /** What follows from how the call ended, once its provider's word on it is known. */
+  private decide(outcome: ToolCallOutcome, failure: Failure | undefined): void {
+    const { x, host } = this;
     if (failure === undefined) {
       if (!this.aborted) this.accept(outcome as ToolCallOutcome & { kind: 'answered' });
       if (!this.aborted && !x.checksAnswers) this.confirm();
@@ -280,7 +294,7 @@ export class Call {
         return host.judging.classifyResult(x, tool, outcome.content);
       }
       case 'threw':
-        return host.judging.classify(x, tool, outcome.error, now);
+        return outcome.failure ?? host.judging.classify(x, tool, outcome.error, now);
       case 'invalid':
         return host.judging.classifyInvalid(x, tool, outcome.problem);
       case 'refused':

@@ -12,6 +12,7 @@ import { provideBundle } from './bundle-effects.js';
 import { Claims } from './claims.js';
 import { compile } from './compiled/compile.js';
 import { Effects, type Hosted } from './effects.js';
+import type { Engine } from './engine.js';
 import { Estimates } from './estimates.js';
 import type { Execution } from './execution.js';
 import { Judging } from './judging.js';
@@ -52,6 +53,8 @@ export interface HostOptions {
   /** Whether charts run on a transition function compiled for them. */
   readonly compiled: boolean;
   readonly providers: (host: Host) => Providers;
+  /** Undefined: this process alone carries runs out. */
+  readonly engine?: (host: Host) => Engine;
 }
 
 interface HostedActor<Event> {
@@ -83,11 +86,12 @@ export class Host {
   readonly budgetLevels: BudgetLevels;
   readonly estimates = new Estimates();
   readonly tools: Tools;
-  readonly admission = new Admission(this);
+  readonly admission: Admission;
   readonly judging = new Judging(this);
   readonly steps = new Steps(this);
   readonly claims = new Claims(this);
   readonly starter: Starter;
+  readonly engine: Engine | undefined;
   /** The run whose call is talking to a breaker: what changes then goes into its stream. */
   cause: AttemptRecord | undefined;
   /** Spreads what comes in thousands over turns of the event loop. */
@@ -113,6 +117,8 @@ export class Host {
     this.traces = options.tracing && new Traces(options.tracing, () => this.now(), options.logger);
     this.tools = new Tools(this, options.registry);
     this.providers = options.providers(this);
+    this.engine = options.engine?.(this);
+    this.admission = this.engine?.admission ?? new Admission(this);
     this.savedBreakers = new SavedBreakers(this, (provider) => this.providers.breakerOf(provider));
     this.budgetLevels = new BudgetLevels(options.watch, (message, error) =>
       this.internalFault(message, error),

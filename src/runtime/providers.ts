@@ -1,7 +1,13 @@
 import { breakerConfig, mergeBreaker, RETRY_BUDGET_DEFAULTS, retryConfig } from '../core/reliability.js';
-import type { PoolOptions, ReliabilityOptions, RetryConfig, RetryOptions } from '../core/reliability.js';
+import type {
+  BreakerConfig,
+  PoolOptions,
+  ReliabilityOptions,
+  RetryConfig,
+  RetryOptions,
+} from '../core/reliability.js';
 import type { BreakerState } from '../core/events.js';
-import { RetryBudget } from '../core/retry-budget.js';
+import { RetryBudget, type RetryBudgetOptions } from '../core/retry-budget.js';
 import { Breaker, type BreakerPorts } from './breaker.js';
 import type { BreakerSnapshot } from './breaker-snapshot.js';
 import { Pool } from './pools.js';
@@ -19,6 +25,15 @@ export interface Provider {
   cooldownUntil: number;
 }
 
+/** What the calls to a provider share, as configured. */
+export interface ProviderConfig {
+  readonly breaker: BreakerConfig;
+  /** Undefined: switched off. */
+  readonly retryBudget: RetryBudgetOptions | undefined;
+  /** Undefined: no limit. */
+  readonly pool: PoolOptions | undefined;
+}
+
 /** So many providers are kept before idle ones are looked for. */
 const SWEEP_AT = 1024;
 
@@ -30,9 +45,9 @@ export class Providers {
   private retryConfigs = new WeakMap<readonly RetryOptions[], Map<string, RetryConfig>>();
 
   constructor(
-    private reliability: ReliabilityOptions,
-    private readonly pools: Readonly<Record<string, PoolOptions>>,
-    private readonly ports: BreakerPorts,
+    public reliability: ReliabilityOptions,
+    readonly pools: Readonly<Record<string, PoolOptions>>,
+    protected readonly ports: BreakerPorts,
     /** What was kept of a breaker by an earlier process. */
     private readonly saved: (key: string) => BreakerSnapshot | undefined,
   ) {}
@@ -55,20 +70,21 @@ export class Providers {
     const known = this.known.get(key);
     if (known) return known;
     if (this.known.size >= this.sweepAt) this.sweep();
-    const { breaker, retryBudget } = this.sharedOptions(key);
-    const pool = Object.hasOwn(this.pools, key) ? this.pools[key] : undefined;
-    const provider: Provider = {
-      key,
-      breaker: new Breaker(key, breakerConfig(breaker), this.ports),
-      pool: pool && new Pool(pool, this.ports.timers, this.ports.now),
-      retryBudget:
-        retryBudget === false ? undefined : new RetryBudget({ ...RETRY_BUDGET_DEFAULTS, ...retryBudget }),
-      cooldownUntil: 0,
-    };
+    const provider = this.make(key, this.configOf(key));
     this.known.set(key, provider);
     const saved = this.saved(key);
     if (saved) provider.breaker.restore(saved);
     return provider;
+  }
+
+  protected make(key: string, { breaker, retryBudget, pool }: ProviderConfig): Provider {
+    return {
+      key,
+      breaker: new Breaker(key, breaker, this.ports),
+      pool: pool && new Pool(pool, this.ports.timers, this.ports.now),
+      retryBudget: retryBudget && new RetryBudget(retryBudget),
+      cooldownUntil: 0,
+    };
   }
 
   /** Tools with made-up names bring a provider each: those that remember nothing are dropped. */
@@ -131,6 +147,16 @@ export class Providers {
 
   dispose(): void {
     for (const { breaker } of this.known.values()) breaker.dispose();
+  }
+
+  /** What the calls to a provider share, as configured. */
+  configOf(key: string): ProviderConfig {
+    const { breaker, retryBudget } = this.sharedOptions(key);
+    return {
+      breaker: breakerConfig(breaker),
+      retryBudget: retryBudget === false ? undefined : { ...RETRY_BUDGET_DEFAULTS, ...retryBudget },
+      pool: Object.hasOwn(this.pools, key) ? this.pools[key] : undefined,
+    };
   }
 
   private ownOptions(key: string) {

@@ -1,28 +1,29 @@
 import type { Actor } from 'xstate';
 import type { AnyBundleTool } from '../core/bundle-tool.js';
 import { Budget, type Shortage } from '../core/budget.js';
-import type { OrchestratorError, OrchestratorErrorCode } from '../core/errors.js';
+import type { AttemptFailure, OrchestratorError, OrchestratorErrorCode } from '../core/errors.js';
 import type { Replicate, ReplicateStatus } from '../core/evidence/replicate.js';
 import { toJson, type JsonObject, type JsonValue } from '../core/json.js';
 import { isThenable, type Awaitable } from '../core/ports.js';
 import { checkSchema, type Checked } from '../core/schema.js';
 import type { AnyTool, ToolContext } from '../core/tool.js';
 import { withoutUndefined } from '../core/parse.js';
+import type { AbortCause } from '../machines/attempt.js';
 import type { ReplicateChartEvent } from '../machines/index.js';
 import type { ReplicateContext, replicateMachine } from '../machines/replicate.js';
 import { AttemptRecord } from './attempt-record.js';
-import type { Bundle } from './bundle.js';
 import type { Call } from './call.js';
 import type { Execution } from './execution.js';
 import type { Host } from './host.js';
 import { budgetBehind, replicateError } from './outcome.js';
+import type { Replica, Supervisor } from './replica.js';
 import type { Subject } from './watch.js';
 
 /** Its quality lists no more. */
 const MAX_WARNINGS = 100;
 
 /** The side record of a replicate's actor: one of the k answers of a bundle. */
-export class ReplicateRun extends AttemptRecord {
+export class ReplicateRun extends AttemptRecord implements Replica {
   actor!: Actor<typeof replicateMachine>;
   /** Frees its place under `maxParallel`. */
   leaveTurn: (() => void) | undefined;
@@ -36,7 +37,7 @@ export class ReplicateRun extends AttemptRecord {
 
   constructor(
     private readonly host: Host,
-    readonly bundle: Bundle,
+    readonly bundle: Supervisor,
     readonly index: number,
     readonly seed: number,
   ) {
@@ -93,8 +94,56 @@ export class ReplicateRun extends AttemptRecord {
     return this.startedAt !== undefined;
   }
 
-  /** It has its turn. */
+  get answerBytes(): number {
+    return this.answer?.bytes ?? 0;
+  }
+
+  get failures(): readonly AttemptFailure[] {
+    return this.context.failures;
+  }
+
+  get retryAfterMs(): number | null {
+    return this.context.end?.retryAfterMs ?? null;
+  }
+
+  queue(): void {
+    const { host } = this;
+    const { config } = this.owner.spec;
+    this.actor = host.actorOf(this, host.machines.replicate, 'replicate', {
+      replicateId: this.id,
+      candidate: this.bundle.candidate,
+      maxAttempts: host.tools.baseRetryConfig(this.owner.spec).maxAttempts,
+      attemptTimeoutMs: config.attemptTimeoutMs ?? null,
+      abortGraceMs: config.abortGraceMs,
+    });
+    host.begin(this.actor);
+  }
+
   begin(): void {
+    this.host.guard(this, () => this.takeTurn());
+  }
+
+  stop(cause: AbortCause): void {
+    this.send({ type: 'replicate.stop', cause });
+  }
+
+  extendDeadline(at: number | null): void {
+    this.send({ type: 'deadline.extended', at });
+  }
+
+  release(status: ReplicateStatus, kept: ReplicateStatus): void {
+    this.traced?.end(kept, this.endCode(status));
+    this.host.release(this);
+    this.answer?.call?.leaveUnchecked();
+  }
+
+  abandon(): void {
+    this.host.abandon(this);
+    this.isEnded = true;
+    this.host.release(this);
+  }
+
+  private takeTurn(): void {
     const now = this.host.now();
     this.startedAt = now;
     const { replicateTimeoutMs, perReplicateBudget } = this.bundle.config;
@@ -231,7 +280,7 @@ export class ReplicateRun extends AttemptRecord {
   }
 
   /** The code of what it ended with; undefined: a valid answer. */
-  endCode(status: ReplicateStatus): OrchestratorErrorCode | undefined {
+  private endCode(status: ReplicateStatus): OrchestratorErrorCode | undefined {
     if (status === 'valid') return undefined;
     return status === 'invalid' ? 'invalid_output' : (this.context.end?.code ?? 'unknown');
   }

@@ -17,7 +17,7 @@ import type { Host } from './host.js';
 export class Tools {
   constructor(
     private readonly host: Host,
-    private readonly registry: ReadonlyMap<string, AnyTool>,
+    readonly registry: ReadonlyMap<string, AnyTool>,
   ) {}
 
   /** Whether this very tool is registered. */
