@@ -14,6 +14,7 @@ export default defineConfig(({ dts }): Options[] => [
       'ai-sdk': 'src/adapters/ai-sdk/index.ts',
       mcp: 'src/adapters/mcp/index.ts',
       otel: 'src/adapters/otel/index.ts',
+      restate: 'src/restate/index.ts',
       cli: 'src/cli/main.ts',
       'verify-child': 'src/cli/verify-child.ts',
     },

@@ -190,3 +190,22 @@ export function firstShortage(
   }
   return found;
 }
+
+/**
+ * What a call reserves: its estimate, else the most a call of its tool has used, else all that is left.
+ */
+export function reservation(
+  estimate: Partial<Amount> | null | undefined,
+  learned: { readonly tokens: number; readonly costUsd?: number | undefined } | null | undefined,
+  room: Amount,
+): Amount {
+  if (!estimate && !learned) return { tokens: finite(room.tokens), costUsd: finite(room.costUsd) };
+  return {
+    tokens: estimate?.tokens ?? learned?.tokens ?? finite(room.tokens),
+    costUsd: estimate?.costUsd ?? learned?.costUsd ?? 0,
+  };
+}
+
+function finite(amount: number): number {
+  return amount === Infinity ? 0 : amount;
+}

@@ -70,8 +70,8 @@ export class Budget implements Account {
   readonly limits: BudgetLimits;
   readonly warnAt: number;
   readonly per: BudgetPeriod | undefined;
-  private used: Amount = NOTHING;
-  private held: Amount = NOTHING;
+  protected used: Amount = NOTHING;
+  protected held: Amount = NOTHING;
   private blocked: Amount = NOTHING;
   private period: number | undefined;
   private begun = 0;

@@ -1,8 +1,15 @@
 import {
   BudgetExceeded,
   CancelledError,
+  ConflictError,
+  InvalidOptionsError,
   OrchestratorError,
+  OverloadedError,
+  PlanningError,
+  StoreError,
   ToolExecutionError,
+  ToolNotFoundError,
+  TroupeClosedError,
   type BudgetResource,
   type ErrorJson,
   type OrchestratorErrorCode,
@@ -88,25 +95,47 @@ export function orThrow<Content>(output: OrchestrationOutput<Content>): Content 
 
 /** Makes an error again from its JSON form, for what crossed a process. */
 export function reviveError(json: ErrorJson): OrchestratorError {
+  const { message } = json;
   const code = json.code as OrchestratorErrorCode;
-  if (json.name === 'BudgetExceeded') {
-    const { resource, limit, actual } = json as ErrorJson & {
-      resource: BudgetResource;
-      limit: number;
-      actual: number;
-    };
-    return new BudgetExceeded(json.message, resource, limit, actual);
+  const fields = json as ErrorJson & {
+    resource: BudgetResource;
+    limit: number;
+    actual: number;
+    reasons: Record<string, string>;
+    idempotencyKey: string;
+    retryAfterMs: number;
+  };
+  switch (json.name) {
+    case 'BudgetExceeded':
+      return new BudgetExceeded(message, fields.resource, fields.limit, fields.actual);
+    case 'ToolExecutionError':
+      return reviveToolError(json, code);
+    case 'InvalidOptionsError':
+      return new InvalidOptionsError(message);
+    case 'ToolNotFoundError':
+      return new ToolNotFoundError(message, fields.reasons);
+    case 'PlanningError':
+      return new PlanningError(message);
+    case 'ConflictError':
+      return new ConflictError(message, fields.idempotencyKey);
+    case 'StoreError':
+      return new StoreError(message);
+    case 'TroupeClosedError':
+      return new TroupeClosedError(message);
+    case 'OverloadedError':
+      return new OverloadedError(message, fields.retryAfterMs);
+    default:
+      return code === 'cancelled' ? new CancelledError(message) : new OrchestratorError(code, message);
   }
-  if (json.name === 'ToolExecutionError') {
-    const { tool, attempts, failures, retryAfterMs } = json as ErrorJson &
-      ConstructorParameters<typeof ToolExecutionError>[2];
-    return new ToolExecutionError(code, json.message, {
-      tool,
-      attempts,
-      failures,
-      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-    });
-  }
-  if (code === 'cancelled') return new CancelledError(json.message);
-  return new OrchestratorError(code, json.message);
+}
+
+function reviveToolError(json: ErrorJson, code: OrchestratorErrorCode): ToolExecutionError {
+  const { tool, attempts, failures, retryAfterMs } = json as ErrorJson &
+    ConstructorParameters<typeof ToolExecutionError>[2];
+  return new ToolExecutionError(code, json.message, {
+    tool,
+    attempts,
+    failures,
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+  });
 }

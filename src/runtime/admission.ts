@@ -1,4 +1,4 @@
-import { Allowance, firstShortage, roomOf } from '../core/allowance.js';
+import { Allowance, firstShortage, reservation, roomOf } from '../core/allowance.js';
 import type { Shortage } from '../core/budget.js';
 import type { Refusal } from '../core/retry.js';
 import { providerOf, type AnyTool } from '../core/tool.js';
@@ -205,16 +205,12 @@ export class Admission {
     const estimate = this.host.estimates.ofCall(x, tool, this.host.tools.optionsOf(x, tool));
     const learned = this.host.estimates.mostUsed(tool);
     if (accounts.length === 0) return { tokens: estimate?.tokens ?? 0, costUsd: estimate?.costUsd ?? 0 };
-    const room = roomOf(accounts, now);
-    if (estimate === undefined && learned === undefined) {
-      return { tokens: finite(room.tokens), costUsd: finite(room.costUsd) };
-    }
-    const costUsd = estimate?.costUsd ?? learned?.costUsd;
-    if (limitsCost(x) && costUsd === undefined) {
+    const isKnown = estimate !== undefined || learned !== undefined;
+    if (isKnown && limitsCost(x) && (estimate?.costUsd ?? learned?.costUsd) === undefined) {
       if (config.unpriced === 'refuse') return 'unpriced';
       this.warnUnpriced(x, tool);
     }
-    return { tokens: estimate?.tokens ?? learned?.tokens ?? finite(room.tokens), costUsd: costUsd ?? 0 };
+    return reservation(estimate, learned, roomOf(accounts, now));
   }
 
   warnUnpriced(x: AttemptRecord, tool: AnyTool): void {
@@ -247,8 +243,4 @@ export class Admission {
 /** Whether a budget of the run, or of the call it is nested in, limits dollars. */
 export function limitsCost(x: AttemptRecord): boolean {
   return x.spec.accounts.some((account) => account.limitsCost);
-}
-
-function finite(amount: number): number {
-  return amount === Infinity ? 0 : amount;
 }

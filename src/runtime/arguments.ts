@@ -1,7 +1,7 @@
 import { Budget } from '../core/budget.js';
 import { parseBundleOptions } from '../core/bundle-options.js';
 import { bundleProblem, isBundleTool, schemaAt } from '../core/bundle-tool.js';
-import { parseRunOptions, type OrchestrationOptions } from '../core/config.js';
+import { parseRunOptions, type OrchestrationOptions, type RunConfig } from '../core/config.js';
 import { type RetryOptions } from '../core/reliability.js';
 import { InvalidOptionsError, ToolNotFoundError } from '../core/errors.js';
 import type { RunEvent } from '../core/events.js';
@@ -46,6 +46,49 @@ const ARGUMENTS: ReadonlySet<string> = new Set([
  * @throws {InvalidOptionsError} and {ToolNotFoundError}, naming what is wrong.
  */
 export function parseArguments(host: Host, args: RunArguments, settings: OrchestratorSettings): StartRequest {
+  const { config, request, toolOptions, dropped } = parseAsked(
+    args,
+    settings.isReliable,
+    host.maxRequestBytes,
+  );
+  const tools = parseTools(host, args, config.fallback, settings);
+  checkBundle(tools && (args.tool ?? host.tools.get(tools[0]!.tool)), toolOptions);
+  return {
+    request,
+    toolOptions,
+    tools,
+    inlineTool: args.tool,
+    config,
+    isReliable: settings.isReliable,
+    ownsRetries: true,
+    retryLayers: config.reliability ? [...settings.retryLayers, config.reliability] : settings.retryLayers,
+    planner: settings.planner,
+    accounts: config.budget instanceof Budget ? [config.budget] : [],
+    observer: args.events,
+    signal: args.signal,
+    dropped,
+    isNested: false,
+    outer: undefined,
+    keyBase: undefined,
+    traceId: undefined,
+  };
+}
+
+/** What is asked for, whichever tools there are. */
+export interface Asked {
+  readonly config: RunConfig;
+  readonly request: JsonValue;
+  readonly toolOptions: JsonObject | undefined;
+  /** Paths that were left out because they could reach a prototype. */
+  readonly dropped: readonly string[];
+}
+
+/**
+ * Checks what can be checked without the tools.
+ *
+ * @throws {InvalidOptionsError} naming what is wrong.
+ */
+export function parseAsked(args: RunArguments, isReliable: boolean, maxBytes: number): Asked {
   if (typeof args !== 'object' || args === null) {
     throw new InvalidOptionsError(`run() takes an object with \`request\`, got ${String(args)}.`);
   }
@@ -59,40 +102,23 @@ export function parseArguments(host: Host, args: RunArguments, settings: Orchest
   }
   checkCallbacks(args);
   const config = parseRunOptions(args.options);
-  if (!settings.isReliable) checkBasic(args);
-  const request = parseJson('request', args.request, host.maxRequestBytes);
+  if (!isReliable) checkBasic(args);
+  const request = parseJson('request', args.request, maxBytes);
   const toolOptions =
-    args.toolOptions === undefined
-      ? undefined
-      : parseJson('toolOptions', args.toolOptions, host.maxRequestBytes);
+    args.toolOptions === undefined ? undefined : parseJson('toolOptions', args.toolOptions, maxBytes);
   if (
     toolOptions &&
     (typeof toolOptions.value !== 'object' || toolOptions.value === null || Array.isArray(toolOptions.value))
   ) {
     throw new InvalidOptionsError('Argument `toolOptions` must be an object.');
   }
-  const tools = parseTools(host, args, config.fallback, settings);
-  checkBundle(tools && (args.tool ?? host.tools.get(tools[0]!.tool)), toolOptions?.value);
   return {
+    config,
     request: request.value,
     toolOptions: toolOptions?.value as JsonObject | undefined,
-    tools,
-    inlineTool: args.tool,
-    config,
-    isReliable: settings.isReliable,
-    ownsRetries: true,
-    retryLayers: config.reliability ? [...settings.retryLayers, config.reliability] : settings.retryLayers,
-    planner: settings.planner,
-    accounts: config.budget instanceof Budget ? [config.budget] : [],
-    observer: args.events,
-    signal: args.signal,
     dropped: toolOptions
       ? [...request.dropped, ...toolOptions.dropped.map((path) => `toolOptions.${path}`)]
       : request.dropped,
-    isNested: false,
-    outer: undefined,
-    keyBase: undefined,
-    traceId: undefined,
   };
 }
 

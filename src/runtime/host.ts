@@ -31,6 +31,9 @@ import { Traces } from './traces.js';
 import type { TroupeEvents } from './troupe-events.js';
 import type { Watch } from './watch.js';
 
+/** In bytes of JSON text. */
+export const MAX_REQUEST_BYTES = 16 * 1024 * 1024;
+
 export interface HostOptions {
   readonly clock: Clock;
   readonly random: Random;
@@ -77,7 +80,7 @@ export class Host {
   readonly watch: Watch | undefined;
   readonly traces: Traces | undefined;
   /** Shared references are copied, so a small object can stand for a huge request. */
-  readonly maxRequestBytes = 16 * 1024 * 1024;
+  readonly maxRequestBytes = MAX_REQUEST_BYTES;
   /** Side records of the actors that live, by id. */
   readonly hosted = new Map<string, Hosted>();
   readonly effects = new Effects(this.hosted);

@@ -1,0 +1,374 @@
+import { setTimeout as later } from 'node:timers/promises';
+import type { RunConfig } from '../core/config.js';
+import { parseRunOptions } from '../core/config.js';
+import { CancelledError, ConflictError, isOrchestratorError, OrchestratorError } from '../core/errors.js';
+import type { RunEvent, RunEventBody } from '../core/events.js';
+import { rememberError, reviveError, type OrchestrationOutput } from '../core/output.js';
+import { NO_USAGE } from '../core/usage.js';
+import type { Asked, RunArguments } from '../runtime/arguments.js';
+import { fingerprintOf } from '../runtime/claims.js';
+import { consoleLogger } from '../runtime/containment.js';
+import { emptyOutcome, replayedOutcome, terminalEvent } from '../runtime/outcome.js';
+import { Participant } from '../runtime/participant.js';
+import { StartedRun, type Run, type RunSnapshot } from '../runtime/run-handle.js';
+import { onAbort } from '../runtime/signals.js';
+import { InvocationLost, type Ingress } from './ingress.js';
+import { recordThrown, reviveThrown } from './thrown.js';
+import { JOURNAL_VERSION, RUN_SERVICE, type Followed, type RunAnswer, type RunMessage } from './wire.js';
+
+/** A run that was started on Restate. */
+export interface RestateRun<Content = unknown> extends Run<Content> {
+  /** The id of its invocation, once Restate has taken it: for `RestateOrchestrator.cancel`, and for Restate's own tools. */
+  readonly invocation: Promise<string>;
+}
+
+/** Whose run it is. */
+export interface Ids {
+  readonly runId: string;
+  readonly traceId: string;
+  /** Made anew by each caller: the answer carries that of the caller who began the run. */
+  readonly caller: string;
+}
+
+/** What a run is asked to do, as far as it travels. */
+export type Asking = Pick<RunMessage, 'isReliable' | 'retry' | 'toolName' | 'options'>;
+
+/** One caller of a run that goes on elsewhere: its stream, its promise, and the way to leave. */
+export class ClientRun {
+  private readonly participant: Participant;
+  private readonly time = new ToldTime();
+  private readonly asking: Asking;
+  private invocation: string | undefined;
+  private whenHandedIn: ((invocation: string) => void)[] = [];
+  /** The number of the last event that was taken. */
+  private heard = 0;
+  /** Another caller began it. */
+  private isJoined = false;
+  private isFollowed = false;
+  private readonly following = new AbortController();
+  private lastTool: string | null = null;
+  private attempts = 0;
+
+  constructor(
+    private readonly ingress: Ingress,
+    private readonly ids: Ids,
+    args: RunArguments,
+    private readonly asked: Asked,
+    asking: Asking,
+  ) {
+    this.asking = asking;
+    this.participant = participantOf(ids, asked.config, this.time, args);
+    if (args.events) this.isFollowed = true;
+    if (args.signal) this.participant.stopListening = onAbort(args.signal, (reason) => this.cancel(reason));
+  }
+
+  get output(): Promise<OrchestrationOutput> {
+    return this.participant.output;
+  }
+
+  /** Hands the run in. */
+  begin(): this {
+    this.work().catch((error) => this.end({ error: known(error) }));
+    return this;
+  }
+
+  get handle(): RestateRun {
+    const run = new StartedRun(
+      this.participant,
+      (reason) => this.cancel(reason),
+      () => this.snapshot(),
+    );
+    const { events } = run;
+    const follow = () => this.follow();
+    const invocation = new Promise<string>((resolve, reject) => {
+      if (this.invocation !== undefined) resolve(this.invocation);
+      else this.whenHandedIn.push(resolve);
+      this.output.catch(reject);
+    });
+    // Who does not ask for it must not hear that there is none.
+    invocation.catch(() => {});
+    return Object.assign(run, {
+      invocation,
+      events: {
+        [Symbol.asyncIterator]: () => {
+          follow();
+          return events[Symbol.asyncIterator]();
+        },
+      },
+    });
+  }
+
+  private async work(): Promise<void> {
+    const { asked, ingress, ids } = this;
+    // The caller has the run in hand before anything happens to it.
+    await Promise.resolve();
+    const { idempotencyKey } = asked.config;
+    const message = this.message();
+    for (let generation = 0; !this.participant.isEnded; generation++) {
+      const key = keyOf(idempotencyKey ?? ids.runId, generation);
+      const { invocationId, status } = await ingress.send(RUN_SERVICE, 'run', message, key);
+      const isKnown = status === 'PreviouslyAccepted' && idempotencyKey !== undefined;
+      const earlier = isKnown ? await ingress.output<RunAnswer>(invocationId) : undefined;
+      if (earlier && earlier.caller !== ids.caller) {
+        this.checkSame(earlier, idempotencyKey!);
+        // An answer is kept under its key, a failure is not: the run is made again, under the key's next name.
+        if (!isAnswer(earlier)) continue;
+        return this.replay(earlier.output!);
+      }
+      this.handedIn(invocationId);
+      const answer = await ingress.attach<RunAnswer>(invocationId);
+      this.isJoined = answer.caller !== ids.caller;
+      if (this.isJoined) this.checkSame(answer, idempotencyKey ?? '');
+      return this.conclude(answer);
+    }
+  }
+
+  private message(): RunMessage {
+    const { asked, asking, ids, participant } = this;
+    const { request, toolOptions, dropped } = asked;
+    const { idempotencyKey } = asked.config;
+    return {
+      version: JOURNAL_VERSION,
+      ...ids,
+      traceId: participant.traceId,
+      ...asking,
+      options: { ...asking.options, ...(idempotencyKey === undefined ? {} : { idempotencyKey }) },
+      request,
+      toolOptions: toolOptions ?? null,
+      dropped,
+      fingerprint: fingerprintOf({
+        tool: asking.toolName,
+        version: null,
+        request,
+        toolOptions: toolOptions ?? null,
+      }),
+    };
+  }
+
+  private checkSame({ fingerprint }: RunAnswer, key: string): void {
+    if (fingerprint === this.message().fingerprint) return;
+    throw new ConflictError(
+      `The idempotency key "${key}" was used for a different request. Use a new key, or repeat the same request.`,
+      key,
+    );
+  }
+
+  private handedIn(invocation: string): void {
+    this.invocation = invocation;
+    for (const fn of this.whenHandedIn.splice(0)) fn(invocation);
+    const { leaving } = this.participant;
+    if (leaving) this.tellCancel(leaving.reason);
+    if (this.isFollowed) void this.hear(invocation);
+  }
+
+  /** From now on events are wanted as they come. */
+  private follow(): void {
+    if (this.isFollowed) return;
+    this.isFollowed = true;
+    if (this.invocation !== undefined) void this.hear(this.invocation);
+  }
+
+  private async hear(run: string): Promise<void> {
+    const { signal } = this.following;
+    while (!signal.aborted) {
+      try {
+        const ask = { run, after: this.heard };
+        const { events, isEnded } = await this.ingress.call<Followed>(RUN_SERVICE, 'follow', ask, signal);
+        this.take(events);
+        if (isEnded) return;
+      } catch {
+        // The answer brings what was missed.
+        await later(1000, undefined, { ref: false });
+      }
+    }
+  }
+
+  private take(events: readonly RunEvent[]): void {
+    for (const event of events) {
+      if (event.seq <= this.heard || this.participant.isEnded) continue;
+      this.heard = event.seq;
+      if (event.type === 'tool_started') {
+        this.lastTool = event.toolName;
+        this.attempts += 1;
+      }
+      this.time.at = event.at;
+      const { runId: _, traceId: _trace, seq: _seq, at: _at, ...body } = event;
+      this.participant.emit(this.asJoined(body as RunEventBody));
+    }
+  }
+
+  private asJoined(body: RunEventBody): RunEventBody {
+    if (!this.isJoined || body.type !== 'run_started') return body;
+    return { type: 'run_started', toolName: null, strategy: null, plan: [], coalesced: true };
+  }
+
+  /** The run has ended, for all its callers. */
+  private conclude({ events, output, error, cause }: RunAnswer): void {
+    this.take(events);
+    const { participant, isJoined } = this;
+    const told = output && isJoined ? this.ownOutput(output) : output;
+    const live = error ?? told?.error;
+    if (live === undefined) return this.end({ output: told! });
+    const revived = reviveError(live);
+    const { leaving } = participant;
+    if (leaving && revived instanceof CancelledError) revived.cause = leaving.reason;
+    else if (cause) revived.cause = reviveThrown(cause);
+    if (told) {
+      revived.output = told;
+      rememberError(told, revived);
+    }
+    this.end(error ? { error: revived } : { output: told! });
+  }
+
+  private ownOutput(output: OrchestrationOutput): OrchestrationOutput {
+    const { participant } = this;
+    const { requestId, traceId, elapsedMs } = participant;
+    return { ...output, traceId, elapsedMs, metadata: { ...output.metadata, requestId, coalesced: true } };
+  }
+
+  private replay(stored: OrchestrationOutput): void {
+    const { participant } = this;
+    this.time.at = Date.now();
+    const { toolName, strategy, path } = stored.metadata;
+    participant.emit({ type: 'run_started', toolName, strategy, plan: [...path], replayed: true });
+    const outcome = replayedOutcome(participant, structuredClone(stored) as never);
+    participant.emit(terminalEvent(outcome));
+    this.end({ output: outcome.output });
+  }
+
+  /** Who began a run cancels it; who joined it leaves it. */
+  private cancel(reason?: unknown): void {
+    const { participant } = this;
+    if (participant.isEnded || participant.leaving) return;
+    participant.leaving = { kind: 'cancelled', reason };
+    if (this.invocation !== undefined && !this.isJoined) this.tellCancel(reason);
+  }
+
+  private tellCancel(reason: unknown): void {
+    const record = reason === undefined ? null : recordThrown(reason);
+    const ask = { run: this.invocation, reason: record };
+    this.ingress.call(RUN_SERVICE, 'cancel', ask).catch((error: unknown) => {
+      // It cannot be reached to be cancelled: it will end by its own limits.
+      if (!this.participant.isEnded) this.leave(error);
+    });
+  }
+
+  private leave(error: unknown): void {
+    const { output, error: cancelled } = emptyOutcome(this.participant, this.asking.toolName);
+    const told = cancelled ?? known(error);
+    told.output = output;
+    this.end({ error: told });
+  }
+
+  private end(settle: { output: OrchestrationOutput } | { error: unknown }): void {
+    this.following.abort();
+    if (!this.participant.isEnded) this.participant.end(undefined, settle);
+  }
+
+  private snapshot(): RunSnapshot {
+    const { runId, traceId, elapsedMs, isEnded } = this.participant;
+    const state = isEnded ? 'ended' : this.invocation === undefined ? 'handing in' : 'on Restate';
+    const usage = NO_USAGE;
+    return {
+      runId,
+      traceId,
+      state,
+      tool: this.lastTool,
+      attempts: this.attempts,
+      usage,
+      elapsedMs,
+      wakeAt: null,
+    };
+  }
+}
+
+/** A run that could not be started. */
+export function rejectedRun(
+  ids: Ids,
+  error: OrchestratorError,
+): { output: Promise<OrchestrationOutput>; handle: RestateRun } {
+  const participant = participantOf(ids, parseRunOptions(undefined), new ToldTime(), {});
+  participant.end(undefined, { error });
+  const invocation = Promise.reject<string>(error);
+  invocation.catch(() => {});
+  const snapshot = (): RunSnapshot => {
+    const { runId, traceId, elapsedMs } = participant;
+    return {
+      runId,
+      traceId,
+      state: 'rejected',
+      tool: null,
+      attempts: 0,
+      usage: NO_USAGE,
+      elapsedMs,
+      wakeAt: null,
+    };
+  };
+  const handle = Object.assign(new StartedRun(participant, () => {}, snapshot), { invocation });
+  return { output: participant.output, handle };
+}
+
+/** The time that events were said at; between them, what it is here. */
+class ToldTime {
+  at: number | undefined;
+
+  now(): number {
+    const { at } = this;
+    this.at = undefined;
+    return at ?? Date.now();
+  }
+
+  setTimeout(fn: () => void, ms: number): unknown {
+    return setTimeout(fn, ms);
+  }
+
+  clearTimeout(id: unknown): void {
+    clearTimeout(id as NodeJS.Timeout);
+  }
+}
+
+function participantOf(
+  { runId, traceId }: Ids,
+  config: RunConfig,
+  clock: ToldTime,
+  { events }: Pick<RunArguments, 'events'>,
+): Participant {
+  return new Participant({
+    runId,
+    traceId: config.traceId ?? traceId,
+    config,
+    observer: events,
+    startedAt: Date.now(),
+    clock,
+    logger: consoleLogger,
+    watch: undefined,
+    hidesContent: config.redact !== undefined,
+    trace: undefined,
+  });
+}
+
+function isWellFormed(text: string): boolean {
+  return !/\p{Surrogate}/u.test(text);
+}
+
+/** Keys are any text, headers are not. */
+function keyOf(key: string, generation: number): string {
+  const name = isWellFormed(key)
+    ? encodeURIComponent(key)
+    : `%u${Buffer.from(key, 'utf16le').toString('hex')}`;
+  return generation === 0 ? name : `${name}#${generation}`;
+}
+
+function isAnswer({ output, error }: RunAnswer): boolean {
+  return error === undefined && (output?.status === 'completed' || output?.status === 'partial');
+}
+
+function known(error: unknown): OrchestratorError {
+  if (isOrchestratorError(error)) return error;
+  const why = error instanceof InvocationLost ? error.message : String(error);
+  return new OrchestratorError(
+    'internal',
+    `The run was lost on Restate: ${why}. Look at its invocation there; run it again if it may be repeated.`,
+    { cause: error },
+  );
+}

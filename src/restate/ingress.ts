@@ -1,0 +1,130 @@
+import { describeError, StoreError } from '../core/errors.js';
+
+/** What Restate answers to a run that was handed in. */
+export interface Submission {
+  readonly invocationId: string;
+  readonly status: 'Accepted' | 'PreviouslyAccepted';
+}
+
+export interface IngressOptions {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** How long to try again while Restate cannot be reached, in milliseconds. */
+  readonly reconnectMs: number;
+}
+
+/** An invocation ended without an answer: it was killed, or given up. */
+export class InvocationLost extends Error {
+  override name = 'InvocationLost';
+}
+
+/** No answer: worth another try. */
+const PASSING: ReadonlySet<number> = new Set([408, 425, 429, 502, 503, 504]);
+/** Of `output`: it is not there yet. */
+const NOT_READY = 470;
+
+const FIRST_WAIT_MS = 100;
+const LONGEST_WAIT_MS = 2000;
+
+/** The part of a Restate server's ingress that is used. All of it may be asked twice: it is the same invocation. */
+export class Ingress {
+  constructor(private readonly options: IngressOptions) {}
+
+  /** Calls a handler and waits for what it answers. */
+  call<T>(service: string, handler: string, body: unknown, signal?: AbortSignal): Promise<T> {
+    return this.request(`${service}/${handler}`, { body, signal });
+  }
+
+  /** Hands an invocation in under a key. */
+  send(service: string, handler: string, body: unknown, key: string): Promise<Submission> {
+    return this.request(`${service}/${handler}/send`, { body, key });
+  }
+
+  /** Waits for what an invocation answers. */
+  attach<T>(invocation: string): Promise<T> {
+    return this.request(`restate/invocation/${invocation}/attach`, {});
+  }
+
+  /** What an invocation has answered; undefined: it goes on. */
+  async output<T>(invocation: string): Promise<T | undefined> {
+    return this.request<T | undefined>(`restate/invocation/${invocation}/output`, { mayBeMissing: true });
+  }
+
+  private async request<T>(
+    path: string,
+    given: {
+      readonly body?: unknown;
+      readonly key?: string;
+      readonly signal?: AbortSignal | undefined;
+      readonly mayBeMissing?: boolean;
+    },
+  ): Promise<T> {
+    let failingSince: number | undefined;
+    for (let wait = FIRST_WAIT_MS; ; wait = Math.min(LONGEST_WAIT_MS, 2 * wait)) {
+      let problem: string;
+      const askedAt = Date.now();
+      try {
+        const response = await this.ask(path, given);
+        const text = await response.text();
+        if (given.mayBeMissing && response.status === NOT_READY) return undefined as T;
+        if (response.ok) return (text === '' ? undefined : JSON.parse(text)) as T;
+        problem = messageOf(text) ?? `status ${response.status}`;
+        if (response.status === 404) throw notServed(path, problem);
+        if (!PASSING.has(response.status)) throw new InvocationLost(problem);
+      } catch (error) {
+        if (error instanceof InvocationLost || error instanceof StoreError || given.signal?.aborted)
+          throw error;
+        problem = describeError((error as { cause?: unknown }).cause ?? error);
+      }
+      // An answer that was long waited for was a connection, and a new one may be had.
+      if (failingSince === undefined || Date.now() - askedAt > LONGEST_WAIT_MS) failingSince = Date.now();
+      if (Date.now() - failingSince + wait > this.options.reconnectMs)
+        throw unreachable(this.options, problem);
+      await new Promise((resolve) => setTimeout(resolve, wait));
+    }
+  }
+
+  private ask(
+    path: string,
+    {
+      body,
+      key,
+      signal,
+    }: { readonly body?: unknown; readonly key?: string; readonly signal?: AbortSignal | undefined },
+  ): Promise<Response> {
+    const { url, headers } = this.options;
+    return fetch(`${url}/${path}`, {
+      method: body === undefined ? 'GET' : 'POST',
+      headers: {
+        ...headers,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(key === undefined ? {} : { 'idempotency-key': key }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      ...(signal ? { signal } : {}),
+    });
+  }
+}
+
+function messageOf(text: string): string | undefined {
+  try {
+    const { message } = JSON.parse(text) as { message?: unknown };
+    return typeof message === 'string' ? message : undefined;
+  } catch {
+    return text === '' ? undefined : text.slice(0, 200);
+  }
+}
+
+function notServed(path: string, problem: string): StoreError {
+  return new StoreError(
+    `Restate knows no ${path.split('/').slice(0, 2).join('/')} (${problem}). ` +
+      'Serve a Troupe with `restateEndpoint`, and register it: `POST /deployments` on the admin port.',
+  );
+}
+
+function unreachable({ url, reconnectMs }: IngressOptions, problem: string): StoreError {
+  return new StoreError(
+    `Restate could not be reached at ${url} for ${reconnectMs} ms: ${problem}. ` +
+      'A run that was handed in goes on all the same: with the same idempotency key you get its answer.',
+  );
+}

@@ -1,0 +1,167 @@
+import { providerOf, type AnyTool } from '../core/tool.js';
+import { Admission } from '../runtime/admission.js';
+import type { AttemptRecord } from '../runtime/attempt-record.js';
+import type { Host } from '../runtime/host.js';
+import type { Provider } from '../runtime/providers.js';
+import type { Timer } from '../runtime/timers.js';
+import type { Journal } from './journal.js';
+import { LinkedBudget } from './linked-budget.js';
+import type { LinkedProviders } from './linked-providers.js';
+import type { ProviderLink } from './provider-link.js';
+import type { ProviderAnswer } from './wire.js';
+
+/** One wish for a call, until it is answered or taken back. */
+class Wish {
+  isTakenBack = false;
+  /** Undefined: it waits in no queue. */
+  whenTakenBack: (() => void) | undefined;
+
+  takeBack(): void {
+    this.isTakenBack = true;
+    this.whenTakenBack?.();
+  }
+}
+
+/**
+ * What a call needs, asked of the virtual objects first; with their answers at hand the rules are those of one process.
+ */
+export class LinkedAdmission extends Admission {
+  /** Who waits for a slot, by ticket. */
+  private readonly waiting = new Map<string, (answer: ProviderAnswer) => void>();
+  private tickets = 0;
+
+  constructor(
+    host: Host,
+    private readonly journal: Journal,
+    private readonly links: LinkedProviders,
+  ) {
+    super(host);
+  }
+
+  override acquire(x: AttemptRecord, toolName: string): void {
+    this.ask(x, toolName, true, () => super.acquire(x, toolName));
+  }
+
+  override acquireHedge(x: AttemptRecord, toolName: string): void {
+    this.ask(x, toolName, false, () => super.acquireHedge(x, toolName));
+  }
+
+  /** A slot that was waited for. */
+  slotGranted(ticket: string, answer: ProviderAnswer): void {
+    this.waiting.get(ticket)?.(answer);
+  }
+
+  private ask(x: AttemptRecord, toolName: string, mayWait: boolean, decide: () => void): void {
+    const tool = this.host.tools.named(x, toolName);
+    const link = this.links.link(providerOf(tool));
+    const budget = x.spec.accounts.find((account) => account instanceof LinkedBudget);
+    if (!x.spec.isReliable && !link.config.pool && !budget) return decide();
+    const wish = new Wish();
+    x.leaveQueue = () => wish.takeBack();
+    const go = () => {
+      x.leaveQueue = undefined;
+      this.host.guard(x, () => x.runInScope(() => this.host.effects.together(decide)));
+      link.giveBackUnused();
+      budget?.giveBackUnused();
+    };
+    this.prepare(x, tool, link, budget, wish, mayWait).then(
+      (isReady) => {
+        if (isReady && !wish.isTakenBack) return go();
+        link.giveBackUnused();
+        budget?.giveBackUnused();
+      },
+      (error) => x.crashed(error),
+    );
+  }
+
+  /** True: what is known now decides. */
+  private async prepare(
+    x: AttemptRecord,
+    tool: AnyTool,
+    link: ProviderLink,
+    budget: LinkedBudget | undefined,
+    wish: Wish,
+    mayWait: boolean,
+  ): Promise<boolean> {
+    if (!(await this.askProvider(x, link, wish, mayWait))) return false;
+    if (wish.isTakenBack) {
+      this.giveSlotBack(link);
+      return false;
+    }
+    if (budget) {
+      const estimate = this.host.estimates.ofCall(x, tool, this.host.tools.optionsOf(x, tool));
+      await budget.reserve(tool, estimate ?? null);
+      if (wish.isTakenBack) this.giveSlotBack(link);
+    }
+    return true;
+  }
+
+  private async askProvider(
+    x: AttemptRecord,
+    link: ProviderLink,
+    wish: Wish,
+    mayWait: boolean,
+  ): Promise<boolean> {
+    const permit = x.spec.isReliable;
+    const slot = link.config.pool !== undefined;
+    if (!slot) {
+      if (!permit) return true;
+      await link.look();
+      const { breaker } = link;
+      // An open one that is due for a probe does not refuse: its original decides who gets it.
+      if (breaker.state === 'closed' || breaker.wouldRefuse()) return true;
+    }
+    const ticket = `${this.journal.context.request().id}/${++this.tickets}`;
+    const { slot: got, waiting = 0 } = await link.acquire({ ticket, permit, slot });
+    if (got === 'granted') link.slots.push(ticket);
+    if (got === 'full') {
+      if (mayWait && !wish.isTakenBack) this.foundFull(x, link.provider, waiting);
+      return false;
+    }
+    if (got !== 'queued') return true;
+    if (wish.isTakenBack || !mayWait) {
+      link.leave(ticket);
+      return false;
+    }
+    return this.awaitSlot(x, link, link.provider, ticket, wish);
+  }
+
+  private awaitSlot(
+    x: AttemptRecord,
+    link: ProviderLink,
+    provider: Provider,
+    ticket: string,
+    wish: Wish,
+  ): Promise<boolean> {
+    const { host, waiting } = this;
+    const { queueTimeoutMs = 60_000 } = link.config.pool!;
+    return new Promise((resolve) => {
+      let timer: Timer | undefined;
+      const end = (isReady: boolean) => {
+        if (timer) host.timers.clear(timer);
+        waiting.delete(ticket);
+        wish.whenTakenBack = undefined;
+        resolve(isReady);
+      };
+      timer = host.timers.set(host.now() + queueTimeoutMs, () => {
+        link.leave(ticket);
+        end(false);
+        if (!wish.isTakenBack) host.guard(x, () => this.waitedTooLong(x, provider));
+      });
+      waiting.set(ticket, (answer) => {
+        link.slots.push(ticket);
+        link.take(answer);
+        end(true);
+      });
+      wish.whenTakenBack = () => {
+        link.leave(ticket);
+        end(false);
+      };
+      x.send({ type: 'attempt.waiting', on: 'slot', until: null });
+    });
+  }
+
+  private giveSlotBack(link: ProviderLink): void {
+    if (link.config.pool) link.provider.pool!.release();
+  }
+}

@@ -1,0 +1,173 @@
+import { serde, type RestatePromise, type Serde } from '@restatedev/restate-sdk';
+import type { Failure } from '../core/classify.js';
+import type { BreakerPorts, Permit } from '../runtime/breaker.js';
+import type { Provider, ProviderConfig } from '../runtime/providers.js';
+import { LinkedBreaker, LinkedPool, LinkedRetryBudget } from './linked-provider.js';
+import type { Journal } from './journal.js';
+import {
+  cooldownOf,
+  type AcquireMessage,
+  type KeptProvider,
+  type ReportAnswer,
+  type ReportMessage,
+} from './shared-provider.js';
+import { recordThrown } from './thrown.js';
+import { PROVIDER_OBJECT, type ProviderAnswer } from './wire.js';
+
+/** What a provider said to a call that it was told of before the call is judged. */
+interface Consulted {
+  readonly permit: Permit;
+  readonly answer: ReportAnswer;
+}
+
+/**
+ * A provider as one invocation sees it: a copy of what its virtual object last said, and the way to ask it again. The
+ * breaker's chart runs here on the copy, and there on the original.
+ */
+export class ProviderLink {
+  readonly provider: Provider;
+  readonly breaker: LinkedBreaker;
+  readonly retryBudget: LinkedRetryBudget | undefined;
+  /** Slots this invocation holds. */
+  readonly slots: string[] = [];
+  /** A probe's permit that was handed out and not used yet. */
+  permit: Permit | undefined;
+  consulted: Consulted | undefined;
+  /** Permits whose end was told already. */
+  readonly reported = new Set<Permit>();
+  /** A failure that counts against the retry budget, and was not told yet. */
+  isFailureOwed = false;
+
+  constructor(
+    readonly key: string,
+    readonly config: ProviderConfig,
+    private readonly journal: Journal,
+    ports: BreakerPorts,
+  ) {
+    this.breaker = new LinkedBreaker(this, ports);
+    this.retryBudget = config.retryBudget && new LinkedRetryBudget(config.retryBudget, this);
+    const pool = config.pool && new LinkedPool(config.pool, this, ports);
+    this.provider = { key, breaker: this.breaker, pool, retryBudget: this.retryBudget, cooldownUntil: 0 };
+  }
+
+  /** How the provider is, without a word to it. */
+  async look(): Promise<void> {
+    this.take(await this.journal.answerOf(this.call<void, ProviderAnswer>('look', undefined)));
+  }
+
+  async acquire(ask: Omit<AcquireMessage, 'now' | 'who'>): Promise<ProviderAnswer> {
+    const message = { ...ask, now: this.journal.now(), who: this.journal.context.request().id };
+    const answer = await this.journal.answerOf(this.call<AcquireMessage, ProviderAnswer>('acquire', message));
+    this.take(answer);
+    return answer;
+  }
+
+  /** Takes up what the provider said of itself. */
+  take({ provider, permit }: ProviderAnswer): void {
+    const kept = provider as unknown as KeptProvider | null;
+    this.permit = permit ?? this.permit;
+    if (kept === null) return;
+    this.journal.noteTime(kept.now);
+    this.breaker.takeUp(kept);
+    this.retryBudget?.restore(kept.tokens ?? 0);
+    this.provider.cooldownUntil = kept.cooldownUntil;
+  }
+
+  /** Tells how a call ended, and waits for what the provider says to it. */
+  async consult(
+    permit: Permit,
+    failure: Failure | undefined,
+    error: unknown,
+    isSlow: boolean,
+  ): Promise<Consulted> {
+    this.reported.add(permit);
+    const now = this.journal.now();
+    const message: ReportMessage = {
+      now,
+      permit,
+      outcome: failure === undefined ? 'success' : failure.countsForBreaker ? 'failure' : 'ignored',
+      isSlow,
+      error: failure === undefined ? null : recordThrown(error),
+      openUntil: failure?.openUntil ?? null,
+      cooldownUntil: failure ? cooldownOf(failure, now) : null,
+      retry: failure === undefined ? 'succeeded' : failure.retryable ? 'failed' : null,
+    };
+    const answer = await this.journal.answerOf(this.call<ReportMessage, ReportAnswer>('report', message));
+    this.take({ provider: answer.provider });
+    return { permit, answer };
+  }
+
+  /** Tells how a call ended, where nothing depends on the answer. */
+  report(permit: Permit, outcome: ReportMessage['outcome'], isSlow: boolean, error: unknown): void {
+    if (this.reported.has(permit)) return;
+    this.reported.add(permit);
+    const retry = outcome === 'success' ? 'succeeded' : this.isFailureOwed ? 'failed' : null;
+    this.isFailureOwed = false;
+    const isNeutral = outcome === 'ignored' || outcome === 'cancelled';
+    if (isNeutral && permit.kind !== 'probe' && retry === null) return;
+    if (outcome === 'success' && !this.isNews(permit, isSlow)) return;
+    this.send<ReportMessage>('report', {
+      now: this.journal.now(),
+      permit,
+      outcome,
+      isSlow,
+      error: error === undefined ? null : recordThrown(error),
+      openUntil: null,
+      cooldownUntil: null,
+      retry,
+    });
+  }
+
+  openUntil(until: number, error: unknown): void {
+    this.tellWishes({ openUntil: until, cooldownUntil: null, error: recordThrown(error) });
+  }
+
+  /** The provider asked every caller to stay away until then; null: it did not. */
+  coolDown(until: number | null): void {
+    if (until !== null) this.tellWishes({ openUntil: null, cooldownUntil: until, error: null });
+  }
+
+  private tellWishes(wishes: Pick<ReportMessage, 'openUntil' | 'cooldownUntil' | 'error'>): void {
+    const now = this.journal.now();
+    this.send<ReportMessage>('report', {
+      now,
+      permit: null,
+      outcome: 'ignored',
+      isSlow: false,
+      retry: null,
+      ...wishes,
+    });
+  }
+
+  leave(ticket: string): void {
+    this.send('leave', { now: this.journal.now(), ticket });
+  }
+
+  /** Gives back what was handed out and is not used. */
+  giveBackUnused(): void {
+    if (this.permit) this.report(this.permit, 'cancelled', false, undefined);
+    this.permit = undefined;
+  }
+
+  /** A call that went well, of a provider that was well: it changes nothing. */
+  private isNews(permit: Permit, isSlow: boolean): boolean {
+    const { breaker } = this.config;
+    const { failures } = this.breaker.status.window;
+    const isWhole = permit.kind === 'call' && failures === 0 && (this.retryBudget?.isFull ?? true);
+    return !isWhole || typeof breaker.failures !== 'number' || (isSlow && breaker.slow !== undefined);
+  }
+
+  private call<I, O>(method: string, parameter: I): RestatePromise<O> {
+    const target = { service: PROVIDER_OBJECT, method, key: this.key, parameter };
+    return this.journal.context.genericCall<I, O>({
+      ...target,
+      inputSerde: serde.json as Serde<I>,
+      outputSerde: serde.json as Serde<O>,
+    });
+  }
+
+  private send<I>(method: string, parameter: I): void {
+    const target = { service: PROVIDER_OBJECT, method, key: this.key, parameter };
+    this.journal.context.genericSend<I>({ ...target, inputSerde: serde.json as Serde<I> });
+  }
+}

@@ -1,0 +1,206 @@
+import { isSupervised } from '../core/bundle-tool.js';
+import type { OrchestrationOptions } from '../core/config.js';
+import { isOrchestratorError, OrchestratorError, type ErrorJson } from '../core/errors.js';
+import type { RunEvent } from '../core/events.js';
+import { orThrow, type OrchestrationOutput } from '../core/output.js';
+import type { PlanDecision, Planner } from '../core/planning/planner.js';
+import { RuleBasedPlanner } from '../core/planning/rules.js';
+import type { RetryOptions } from '../core/reliability.js';
+import { providerOf, type AnyTool } from '../core/tool.js';
+import { parseArguments } from '../runtime/arguments.js';
+import type { Host } from '../runtime/host.js';
+import type { Run } from '../runtime/run-handle.js';
+import type { StartRequest } from '../runtime/starter.js';
+import { Invocation } from './invocation.js';
+import type { Journal, JournalContext } from './journal.js';
+import { LinkedBudget } from './linked-budget.js';
+import type { LinkedProviders } from './linked-providers.js';
+import { recordThrown, reviveThrown, type ThrownRecord } from './thrown.js';
+import { checkVersion } from './version.js';
+import { EVENTS, JOURNAL_VERSION, type Followed, type RunAnswer, type RunMessage } from './wire.js';
+
+interface Settled {
+  readonly output?: OrchestrationOutput;
+  readonly error?: unknown;
+}
+
+/** One run, in an invocation of its own. */
+export async function runInvocation(
+  of: Host,
+  planner: Planner,
+  context: JournalContext,
+  message: RunMessage,
+): Promise<RunAnswer> {
+  const begun = await context.run('begin', () => ({ at: Date.now(), version: JOURNAL_VERSION }));
+  checkVersion(begun.version, message.version);
+  const invocation = new Invocation(of, context, begun.at, message.runId);
+  const { host, journal } = invocation;
+  let given: StartRequest;
+  try {
+    given = requestOf(invocation, planner, message);
+  } catch (error) {
+    return answerOf(message, [], { error }, journal);
+  }
+  if (given.tools === null) await lookAtAll(invocation);
+  const events: RunEvent[] = [];
+  const run = host.starter.start({ ...given, observer: (event) => events.push(event) });
+  const followers = new Followers(journal, events);
+  let settled: Settled | undefined;
+  run.output.then(
+    (output) => (settled = { output }),
+    (error) => (settled = { error }),
+  );
+  invocation.onTelling((telling) => {
+    if (telling.kind === 'cancel') cancel(run, telling.reason);
+    if (telling.kind === 'follow') followers.add(telling.who, telling.after);
+  });
+  journal.onCancelled(() => run.cancel(new Error('The invocation was cancelled in Restate.')));
+  await invocation.work(
+    () => settled !== undefined,
+    () => followers.tell(settled !== undefined),
+  );
+  for (const budget of invocation.engine.budgets) budget.end();
+  return answerOf(message, events, settled!, journal);
+}
+
+/** Those who read a run's events while it goes on. */
+class Followers {
+  private readonly waiting = new Map<string, number>();
+
+  constructor(
+    private readonly journal: Journal,
+    private readonly events: readonly RunEvent[],
+  ) {}
+
+  add(who: string, after: number): void {
+    this.waiting.set(who, after);
+  }
+
+  /** Gives each what it has not heard. */
+  tell(isEnded: boolean): void {
+    for (const [who, after] of this.waiting) {
+      const news = this.events.filter(({ seq }) => seq > after);
+      if (news.length === 0 && !isEnded) continue;
+      this.waiting.delete(who);
+      const followed: Followed = { events: news, isEnded };
+      this.journal.signal(who, EVENTS, followed);
+    }
+  }
+}
+
+function cancel(run: Run, reason: ThrownRecord | null): void {
+  run.cancel(reason === null ? undefined : reviveThrown(reason));
+}
+
+function requestOf(
+  { host, journal, engine }: Invocation,
+  planner: Planner,
+  message: RunMessage,
+): StartRequest {
+  const { toolName, toolOptions, retry, options, request, isReliable } = message;
+  const { idempotencyKey, ...rest } = options as OrchestrationOptions & { idempotencyKey?: string };
+  const settings = {
+    isReliable,
+    planner: isReliable ? journaled(planner, journal) : undefined,
+    retryLayers: retry === null ? [] : [retry as RetryOptions],
+  };
+  const given = parseArguments(
+    host,
+    {
+      request,
+      ...(toolName === null ? {} : { toolName }),
+      ...(toolOptions === null ? {} : { toolOptions }),
+      options: { ...rest, traceId: message.traceId },
+    },
+    settings,
+  );
+  const { budget } = given.config;
+  const keyBase = idempotencyKey ?? message.runId;
+  const { dropped } = message;
+  if (!budget || !mayBeSpread(host, given)) return { ...given, keyBase, dropped };
+  const shared = new LinkedBudget({ key: message.runId, limits: budget.limits }, journal, host.estimates);
+  engine.budgets.add(shared);
+  return { ...given, keyBase, dropped, config: { ...given.config, budget: shared }, accounts: [shared] };
+}
+
+/** Whether replicates of the run may draw on its budget from other invocations. */
+function mayBeSpread(host: Host, { tools }: StartRequest): boolean {
+  const named: Iterable<AnyTool> = tools
+    ? tools.map(({ tool }) => host.tools.get(tool)!)
+    : host.tools.registry.values();
+  return [...named].some((tool) => isSupervised(tool));
+}
+
+/** A plan may look at the breakers of all tools. */
+async function lookAtAll({ host, journal }: Invocation): Promise<void> {
+  const providers = host.providers as LinkedProviders;
+  const keys = new Set([...host.tools.registry.values()].map(providerOf));
+  let isDone = false;
+  const looks = [...keys].map((key) => providers.link(key).look());
+  void Promise.all(looks).then(() => (isDone = true));
+  await journal.work(
+    () => isDone,
+    () => true,
+    () => {},
+  );
+}
+
+/** What a planner decides is kept, as it may ask a model; the rules of a rule-based one are read again. */
+function journaled(planner: Planner, journal: Journal): Planner {
+  if (planner instanceof RuleBasedPlanner) return planner;
+  return {
+    plan: (request, tools, context) => {
+      const decide = async (): Promise<{ decision?: PlanDecision; thrown?: ThrownRecord }> => {
+        try {
+          return { decision: await planner.plan(request, tools, context) };
+        } catch (error) {
+          return { thrown: recordThrown(error) };
+        }
+      };
+      return journal.answerOf(journal.context.run('plan', decide)).then((kept) => {
+        if (kept.thrown) throw reviveThrown(kept.thrown);
+        return kept.decision!;
+      });
+    },
+  };
+}
+
+function answerOf(
+  { runId, caller, fingerprint }: RunMessage,
+  events: readonly RunEvent[],
+  { output, error }: Settled,
+  journal: Journal,
+): RunAnswer {
+  const live = output ? failureOf(output) : error;
+  const cause = live instanceof Error ? live.cause : undefined;
+  return {
+    runId,
+    caller,
+    fingerprint,
+    events,
+    ...(output ? { output } : { error: errorJson(error) }),
+    ...(output === undefined && hasOutput(error) ? { output: error.output } : {}),
+    ...(cause === undefined ? {} : { cause: recordThrown(cause) }),
+    endedAt: journal.now(),
+  };
+}
+
+function hasOutput(error: unknown): error is { output: OrchestrationOutput } {
+  return isOrchestratorError(error) && error.output !== undefined;
+}
+
+function failureOf(output: OrchestrationOutput): unknown {
+  try {
+    orThrow(output);
+    return undefined;
+  } catch (error) {
+    return error;
+  }
+}
+
+function errorJson(error: unknown): ErrorJson {
+  const ours = isOrchestratorError(error)
+    ? error
+    : new OrchestratorError('internal', 'The run could not be started.', { cause: error });
+  return ours.toJSON();
+}
