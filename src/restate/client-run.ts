@@ -13,6 +13,7 @@ import { Participant } from '../runtime/participant.js';
 import { StartedRun, type Run, type RunSnapshot } from '../runtime/run-handle.js';
 import { onAbort } from '../runtime/signals.js';
 import { InvocationLost, type Ingress } from './ingress.js';
+import type { CancelMessage } from './services.js';
 import { recordThrown, reviveThrown } from './thrown.js';
 import { JOURNAL_VERSION, RUN_SERVICE, type Followed, type RunAnswer, type RunMessage } from './wire.js';
 
@@ -40,6 +41,7 @@ export class ClientRun {
   private readonly asking: Asking;
   private invocation: string | undefined;
   private whenHandedIn: ((invocation: string) => void)[] = [];
+  private isLearning = false;
   /** The number of the last event that was taken. */
   private heard = 0;
   /** Another caller began it. */
@@ -80,47 +82,60 @@ export class ClientRun {
     );
     const { events } = run;
     const follow = () => this.follow();
-    const invocation = new Promise<string>((resolve, reject) => {
-      if (this.invocation !== undefined) resolve(this.invocation);
-      else this.whenHandedIn.push(resolve);
-      this.output.catch(reject);
-    });
-    // Who does not ask for it must not hear that there is none.
-    invocation.catch(() => {});
-    return Object.assign(run, {
-      invocation,
-      events: {
-        [Symbol.asyncIterator]: () => {
-          follow();
-          return events[Symbol.asyncIterator]();
-        },
+    const followed = {
+      [Symbol.asyncIterator]: () => {
+        follow();
+        return events[Symbol.asyncIterator]();
       },
-    });
+    };
+    return Object.defineProperties(run, {
+      invocation: { enumerable: true, get: () => this.invocationKnown() },
+      events: { enumerable: true, value: followed },
+    }) as unknown as RestateRun;
   }
 
   private async work(): Promise<void> {
-    const { asked, ingress, ids } = this;
     // The caller has the run in hand before anything happens to it.
     await Promise.resolve();
-    const { idempotencyKey } = asked.config;
-    const message = this.message();
+    const { idempotencyKey } = this.asked.config;
+    if (this.participant.leaving) return this.leave();
+    if (idempotencyKey !== undefined) return this.workUnder(idempotencyKey);
+    const answer = this.ingress.call<RunAnswer>(RUN_SERVICE, 'run', this.message(), { key: this.ids.runId });
+    if (this.isFollowed) this.learnInvocation().catch(() => {});
+    this.conclude(await answer);
+  }
+
+  /** Under a key of the caller's the run may have been made before, or be under way. */
+  private async workUnder(idempotencyKey: string): Promise<void> {
+    const { ingress, ids } = this;
     for (let generation = 0; !this.participant.isEnded; generation++) {
-      const key = keyOf(idempotencyKey ?? ids.runId, generation);
-      const { invocationId, status } = await ingress.send(RUN_SERVICE, 'run', message, key);
-      const isKnown = status === 'PreviouslyAccepted' && idempotencyKey !== undefined;
-      const earlier = isKnown ? await ingress.output<RunAnswer>(invocationId) : undefined;
+      const key = keyOf(idempotencyKey, generation);
+      const { invocationId, status } = await ingress.send(RUN_SERVICE, 'run', this.message(), key);
+      const earlier =
+        status === 'PreviouslyAccepted' ? await ingress.output<RunAnswer>(invocationId) : undefined;
       if (earlier && earlier.caller !== ids.caller) {
-        this.checkSame(earlier, idempotencyKey!);
+        this.checkSame(earlier, idempotencyKey);
         // An answer is kept under its key, a failure is not: the run is made again, under the key's next name.
         if (!isAnswer(earlier)) continue;
         return this.replay(earlier.output!);
       }
+      // Or it is this caller's own, whose first asking had no answer: what is told of it says so.
+      this.isJoined = status === 'PreviouslyAccepted';
       this.handedIn(invocationId);
       const answer = await ingress.attach<RunAnswer>(invocationId);
       this.isJoined = answer.caller !== ids.caller;
-      if (this.isJoined) this.checkSame(answer, idempotencyKey ?? '');
+      if (this.isJoined) this.checkSame(answer, idempotencyKey);
       return this.conclude(answer);
     }
+  }
+
+  /** Which invocation it is, once somebody needs to know. */
+  private async learnInvocation(): Promise<void> {
+    if (this.isLearning || this.invocation !== undefined || this.asked.config.idempotencyKey !== undefined)
+      return;
+    this.isLearning = true;
+    const { invocationId } = await this.ingress.send(RUN_SERVICE, 'run', this.message(), this.ids.runId);
+    this.handedIn(invocationId);
   }
 
   private message(): RunMessage {
@@ -157,15 +172,28 @@ export class ClientRun {
     this.invocation = invocation;
     for (const fn of this.whenHandedIn.splice(0)) fn(invocation);
     const { leaving } = this.participant;
-    if (leaving) this.tellCancel(leaving.reason);
+    if (leaving) this.tellCancel(invocation, leaving.reason);
     if (this.isFollowed) void this.hear(invocation);
+  }
+
+  private invocationKnown(): Promise<string> {
+    const known = new Promise<string>((resolve, reject) => {
+      if (this.invocation !== undefined) return resolve(this.invocation);
+      this.whenHandedIn.push(resolve);
+      this.learnInvocation().catch(reject);
+      this.output.catch(reject);
+    });
+    // Who does not wait for it must not hear that there is none.
+    known.catch(() => {});
+    return known;
   }
 
   /** From now on events are wanted as they come. */
   private follow(): void {
-    if (this.isFollowed) return;
+    if (this.isFollowed || this.participant.isEnded) return;
     this.isFollowed = true;
     if (this.invocation !== undefined) void this.hear(this.invocation);
+    else this.learnInvocation().catch(() => {});
   }
 
   private async hear(run: string): Promise<void> {
@@ -173,7 +201,7 @@ export class ClientRun {
     while (!signal.aborted) {
       try {
         const ask = { run, after: this.heard };
-        const { events, isEnded } = await this.ingress.call<Followed>(RUN_SERVICE, 'follow', ask, signal);
+        const { events, isEnded } = await this.ingress.call<Followed>(RUN_SERVICE, 'follow', ask, { signal });
         this.take(events);
         if (isEnded) return;
       } catch {
@@ -241,23 +269,25 @@ export class ClientRun {
     const { participant } = this;
     if (participant.isEnded || participant.leaving) return;
     participant.leaving = { kind: 'cancelled', reason };
-    if (this.invocation !== undefined && !this.isJoined) this.tellCancel(reason);
+    if (this.invocation !== undefined) this.tellCancel(this.invocation, reason);
+    else this.learnInvocation().catch(() => {});
   }
 
-  private tellCancel(reason: unknown): void {
+  private tellCancel(run: string, reason: unknown): void {
     const record = reason === undefined ? null : recordThrown(reason);
-    const ask = { run: this.invocation, reason: record };
-    this.ingress.call(RUN_SERVICE, 'cancel', ask).catch((error: unknown) => {
-      // It cannot be reached to be cancelled: it will end by its own limits.
-      if (!this.participant.isEnded) this.leave(error);
-    });
+    const message: CancelMessage = { run, reason: record, caller: this.ids.caller };
+    // Where it cannot be reached to be cancelled, it ends by its own limits.
+    this.ingress
+      .call(RUN_SERVICE, 'cancel', message)
+      .then(() => (this.isJoined ? this.leave() : undefined))
+      .catch((error: unknown) => this.end({ error: known(error) }));
   }
 
-  private leave(error: unknown): void {
-    const { output, error: cancelled } = emptyOutcome(this.participant, this.asking.toolName);
-    const told = cancelled ?? known(error);
-    told.output = output;
-    this.end({ error: told });
+  /** It goes on without this caller, or was never handed in. */
+  private leave(): void {
+    const { output, error } = emptyOutcome(this.participant, this.asking.toolName);
+    error!.output = output;
+    this.end({ error: error! });
   }
 
   private end(settle: { output: OrchestrationOutput } | { error: unknown }): void {

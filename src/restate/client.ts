@@ -12,6 +12,7 @@ import { idMaker } from '../runtime/ids.js';
 import { ClientRun, rejectedRun, type RestateRun } from './client-run.js';
 import { Ingress } from './ingress.js';
 import { travelling } from './run-options.js';
+import type { CancelMessage } from './services.js';
 import { recordThrown } from './thrown.js';
 import { RUN_SERVICE } from './wire.js';
 
@@ -93,7 +94,8 @@ export function restateClient(options: RestateClientOptions): RestateOrchestrato
         );
       }
       const record = reason === undefined ? null : recordThrown(reason);
-      await ingress.call(RUN_SERVICE, 'cancel', { run: invocation, reason: record });
+      const message: CancelMessage = { run: invocation, reason: record, caller: null };
+      await ingress.call(RUN_SERVICE, 'cancel', message);
     },
   };
 }

@@ -26,13 +26,18 @@ const NOT_READY = 470;
 const FIRST_WAIT_MS = 100;
 const LONGEST_WAIT_MS = 2000;
 
+interface CallGiven {
+  readonly key?: string;
+  readonly signal?: AbortSignal;
+}
+
 /** The part of a Restate server's ingress that is used. All of it may be asked twice: it is the same invocation. */
 export class Ingress {
   constructor(private readonly options: IngressOptions) {}
 
-  /** Calls a handler and waits for what it answers. */
-  call<T>(service: string, handler: string, body: unknown, signal?: AbortSignal): Promise<T> {
-    return this.request(`${service}/${handler}`, { body, signal });
+  /** Calls a handler and waits for what it answers. @param given.key under which asking twice is asking once. */
+  call<T>(service: string, handler: string, body: unknown, given: CallGiven = {}): Promise<T> {
+    return this.request(`${service}/${handler}`, { body, ...given });
   }
 
   /** Hands an invocation in under a key. */

@@ -112,7 +112,8 @@ export class LinkedAdmission extends Admission {
       if (breaker.state === 'closed' || breaker.wouldRefuse()) return true;
     }
     const ticket = `${this.journal.context.request().id}/${++this.tickets}`;
-    const { slot: got, waiting = 0 } = await link.acquire({ ticket, permit, slot });
+    const { slot: got, waiting = 0, changes } = await link.acquire({ ticket, permit, slot });
+    for (const change of changes) x.emit({ type: 'breaker_changed', ...change });
     if (got === 'granted') link.slots.push(ticket);
     if (got === 'full') {
       if (mayWait && !wish.isTakenBack) this.foundFull(x, link.provider, waiting);

@@ -75,7 +75,8 @@ export class LinkedEngine implements Engine {
   }
 
   replica(bundle: Bundle, index: number, seed: number): Replica {
-    return new RemoteReplica(this.host, this.journal, bundle, index, seed);
+    const link = this.links.link(bundle.candidate.provider);
+    return new RemoteReplica(this.host, this.journal, link, bundle, index, seed);
   }
 
   heard(telling: Telling): void {

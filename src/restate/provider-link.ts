@@ -3,7 +3,7 @@ import type { Failure } from '../core/classify.js';
 import type { BreakerPorts, Permit } from '../runtime/breaker.js';
 import type { Provider, ProviderConfig } from '../runtime/providers.js';
 import { LinkedBreaker, LinkedPool, LinkedRetryBudget } from './linked-provider.js';
-import type { Journal } from './journal.js';
+import type { Journal, JournalContext } from './journal.js';
 import {
   cooldownOf,
   type AcquireMessage,
@@ -12,7 +12,13 @@ import {
   type ReportMessage,
 } from './shared-provider.js';
 import { recordThrown } from './thrown.js';
-import { PROVIDER_OBJECT, type ProviderAnswer } from './wire.js';
+import {
+  JOURNAL_VERSION,
+  PROVIDER_OBJECT,
+  type LookMessage,
+  type Looked,
+  type ProviderAnswer,
+} from './wire.js';
 
 /** What a provider said to a call that it was told of before the call is judged. */
 interface Consulted {
@@ -33,6 +39,9 @@ export class ProviderLink {
   /** A probe's permit that was handed out and not used yet. */
   permit: Permit | undefined;
   consulted: Consulted | undefined;
+  /** What was just learned of it: the next look need not ask. */
+  fresh: Looked | undefined;
+  private asking: Promise<Looked> | undefined;
   /** Permits whose end was told already. */
   readonly reported = new Set<Permit>();
   /** A failure that counts against the retry budget, and was not told yet. */
@@ -50,9 +59,26 @@ export class ProviderLink {
     this.provider = { key, breaker: this.breaker, pool, retryBudget: this.retryBudget, cooldownUntil: 0 };
   }
 
-  /** How the provider is, without a word to it. */
+  /** Learns how the provider is, without a word to it. */
   async look(): Promise<void> {
-    this.take(await this.journal.answerOf(this.call<void, ProviderAnswer>('look', undefined)));
+    const { fresh } = this;
+    this.fresh = undefined;
+    this.take(fresh ?? (await this.ask()));
+  }
+
+  /** The same for a replicate on its way to another instance: what it is told to begin with. */
+  async lookFor(): Promise<Looked> {
+    return this.fresh ?? this.ask();
+  }
+
+  /** Those who ask at the same time are told the same. */
+  private ask(): Promise<Looked> {
+    this.asking ??= this.journal.answerOf(askHowItIs(this.journal.context, this.key)).then((looked) => {
+      this.asking = undefined;
+      this.journal.noteTime(looked.now);
+      return looked;
+    });
+    return this.asking;
   }
 
   async acquire(ask: Omit<AcquireMessage, 'now' | 'who'>): Promise<ProviderAnswer> {
@@ -63,7 +89,7 @@ export class ProviderLink {
   }
 
   /** Takes up what the provider said of itself. */
-  take({ provider, permit }: ProviderAnswer): void {
+  take({ provider, permit }: Pick<ProviderAnswer, 'provider' | 'permit'>): void {
     const kept = provider as unknown as KeptProvider | null;
     this.permit = permit ?? this.permit;
     if (kept === null) return;
@@ -170,4 +196,19 @@ export class ProviderLink {
     const target = { service: PROVIDER_OBJECT, method, key: this.key, parameter };
     this.journal.context.genericSend<I>({ ...target, inputSerde: serde.json as Serde<I> });
   }
+}
+
+/**
+ * Asks a provider's virtual object how it is. The version makes the call another one where the charts are others: a journal
+ * that was begun under an older version is not taken for one of this.
+ */
+export function askHowItIs(context: JournalContext, provider: string): RestatePromise<Looked> {
+  return context.genericCall<LookMessage, Looked>({
+    service: PROVIDER_OBJECT,
+    method: 'look',
+    key: provider,
+    parameter: { version: JOURNAL_VERSION },
+    inputSerde: serde.json as Serde<LookMessage>,
+    outputSerde: serde.json as Serde<Looked>,
+  });
 }

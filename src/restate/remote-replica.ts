@@ -8,11 +8,18 @@ import type { AbortCause } from '../machines/attempt.js';
 import type { Bundle } from '../runtime/bundle.js';
 import type { Host } from '../runtime/host.js';
 import type { Replica } from '../runtime/replica.js';
+import type { ProviderLink } from './provider-link.js';
 import { optionsOf } from './run-options.js';
 import type { Journal } from './journal.js';
 import { LinkedBudget } from './linked-budget.js';
 import { reviveThrown } from './thrown.js';
-import { JOURNAL_VERSION, REPLICATE_SERVICE, type ReplicateAnswer, type ReplicateMessage } from './wire.js';
+import {
+  JOURNAL_VERSION,
+  REPLICATE_SERVICE,
+  type Looked,
+  type ReplicateAnswer,
+  type ReplicateMessage,
+} from './wire.js';
 
 /** A replicate whose chart runs in an invocation of its own, on whichever instance that is. */
 export class RemoteReplica implements Replica {
@@ -27,6 +34,7 @@ export class RemoteReplica implements Replica {
   constructor(
     private readonly host: Host,
     private readonly journal: Journal,
+    private readonly link: ProviderLink,
     private readonly bundle: Bundle,
     readonly index: number,
     readonly seed: number,
@@ -64,7 +72,18 @@ export class RemoteReplica implements Replica {
   begin(): void {
     this.hasBegun = true;
     this.bundle.announceReplicate(this);
-    const called = this.call();
+    const { link } = this;
+    if (!this.bundle.owner.spec.isReliable || link.config.pool) return this.hand(null);
+    link.lookFor().then(
+      (looked) => this.host.guard(this.bundle, () => this.hand(looked)),
+      (error) => this.bundle.crashed(error),
+    );
+  }
+
+  private hand(looked: Looked | null): void {
+    if (this.isEnded) return;
+    if (this.stopCause) return this.landed(this.lost('it was stopped before it was handed out', 'cancelled'));
+    const called = this.call(looked);
     this.journal.expect(called, (answer, failure) => {
       if (this.isEnded) return;
       this.host.guard(this.bundle, () => this.landed(answer ?? this.lost(failure?.message ?? '')));
@@ -123,7 +142,8 @@ export class RemoteReplica implements Replica {
     const budget = owner.spec.accounts.find((account) => account instanceof LinkedBudget);
     if (budget) {
       budget.noteUsed({ tokens: answer.usage.totalTokens, costUsd: answer.usage.costUsd });
-      this.host.budgetLevels.note(owner, 'settled');
+      const place = { replicate: this.name, ...owner.place };
+      this.host.budgetLevels.note(Object.create(owner, { place: { value: place } }), 'settled');
     }
     this.applyLimit(answer, budget);
     this.bundle.ended(this, answer.status);
@@ -142,7 +162,7 @@ export class RemoteReplica implements Replica {
     if (limit?.kind === 'time') owner.deadlinePassed();
   }
 
-  private call(): InvocationPromise<ReplicateAnswer> {
+  private call(looked: Looked | null): InvocationPromise<ReplicateAnswer> {
     const { bundle, journal, index, seed } = this;
     const { owner, candidate, config, keyBase } = bundle;
     const { spec } = owner;
@@ -167,6 +187,7 @@ export class RemoteReplica implements Replica {
       index,
       seed,
       deadlineAt: owner.context.deadlineAt,
+      looked,
       budget: budget?.address ?? null,
       now: journal.now(),
     };
@@ -181,21 +202,22 @@ export class RemoteReplica implements Replica {
   }
 
   /** Its invocation was ended from outside. */
-  private lost(why: string): ReplicateAnswer {
+  private lost(why: string, status: 'failed' | 'cancelled' = 'failed'): ReplicateAnswer {
     const { candidate } = this.bundle;
-    const error = new ToolExecutionError(
-      'internal',
-      `The replicate was lost: ${why}. Look at its invocation in Restate, and run it again.`,
-      { tool: candidate.tool, attempts: 0, failures: [] },
-    );
+    const details = { tool: candidate.tool, attempts: 0, failures: [] };
+    const hint = 'Look at its invocation in Restate, and run it again.';
+    const error =
+      status === 'cancelled'
+        ? new CancelledError('The replicate was stopped before it could answer.')
+        : new ToolExecutionError('internal', `The replicate was lost: ${why}. ${hint}`, details);
     const { index, name, seed } = this;
     return {
-      status: 'failed',
+      status,
       report: {
         id: name,
         index,
         seed,
-        status: 'failed',
+        status,
         data: null,
         quality: { valid: false, errors: [], warnings: [] },
         usage: addUsage(NO_USAGE, NO_USAGE),

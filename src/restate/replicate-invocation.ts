@@ -16,6 +16,7 @@ import type { Supervisor } from '../runtime/replica.js';
 import { Invocation } from './invocation.js';
 import type { JournalContext } from './journal.js';
 import { LinkedBudget } from './linked-budget.js';
+import type { LinkedProviders } from './linked-providers.js';
 import { recordThrown } from './thrown.js';
 import { checkVersion } from './version.js';
 import type { ReplicateAnswer, ReplicateMessage } from './wire.js';
@@ -29,6 +30,8 @@ export async function replicateInvocation(
   checkVersion(message.version);
   const invocation = new Invocation(of, context, message.now, message.runId);
   const { host, journal } = invocation;
+  const { candidate, looked } = message;
+  if (looked) (host.providers as LinkedProviders).link(candidate.provider).fresh = looked;
   const owner = ownerOf(invocation, message);
   let status: ReplicateStatus | undefined;
   const replica: ReplicateRun = new ReplicateRun(

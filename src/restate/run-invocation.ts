@@ -17,7 +17,15 @@ import { LinkedBudget } from './linked-budget.js';
 import type { LinkedProviders } from './linked-providers.js';
 import { recordThrown, reviveThrown, type ThrownRecord } from './thrown.js';
 import { checkVersion } from './version.js';
-import { EVENTS, JOURNAL_VERSION, type Followed, type RunAnswer, type RunMessage } from './wire.js';
+import { askHowItIs } from './provider-link.js';
+import {
+  EVENTS,
+  JOURNAL_VERSION,
+  type Followed,
+  type Looked,
+  type RunAnswer,
+  type RunMessage,
+} from './wire.js';
 
 interface Settled {
   readonly output?: OrchestrationOutput;
@@ -31,10 +39,11 @@ export async function runInvocation(
   context: JournalContext,
   message: RunMessage,
 ): Promise<RunAnswer> {
-  const begun = await context.run('begin', () => ({ at: Date.now(), version: JOURNAL_VERSION }));
-  checkVersion(begun.version, message.version);
-  const invocation = new Invocation(of, context, begun.at, message.runId);
+  checkVersion(message.version);
+  const { now, provider, looked } = await begin(of, context, message);
+  const invocation = new Invocation(of, context, now, message.runId);
   const { host, journal } = invocation;
+  if (provider !== undefined) (host.providers as LinkedProviders).link(provider).fresh = looked;
   let given: StartRequest;
   try {
     given = requestOf(invocation, planner, message);
@@ -51,7 +60,10 @@ export async function runInvocation(
     (error) => (settled = { error }),
   );
   invocation.onTelling((telling) => {
-    if (telling.kind === 'cancel') cancel(run, telling.reason);
+    if (telling.kind === 'cancel') {
+      // Who joined a run may leave it, and does not end it.
+      if (telling.caller === null || telling.caller === message.caller) cancel(run, telling.reason);
+    }
     if (telling.kind === 'follow') followers.add(telling.who, telling.after);
   });
   journal.onCancelled(() => run.cancel(new Error('The invocation was cancelled in Restate.')));
@@ -61,6 +73,23 @@ export async function runInvocation(
   );
   for (const budget of invocation.engine.budgets) budget.end();
   return answerOf(message, events, settled!, journal);
+}
+
+/** What time it is, and how the provider is that will be asked first: whatever is needed, in one step. */
+async function begin(
+  of: Host,
+  context: JournalContext,
+  { isReliable, toolName }: RunMessage,
+): Promise<{ now: number; provider?: string; looked?: Looked }> {
+  const tool = toolName === null ? undefined : of.tools.get(toolName);
+  const provider = tool && providerOf(tool);
+  if (isReliable && provider !== undefined && !of.providers.configOf(provider).pool) {
+    const looked = await askHowItIs(context, provider);
+    return { now: looked.now, provider, looked };
+  }
+  const { at, version } = await context.run('begin', () => ({ at: Date.now(), version: JOURNAL_VERSION }));
+  checkVersion(version);
+  return { now: at };
 }
 
 /** Those who read a run's events while it goes on. */

@@ -23,7 +23,8 @@ import {
   RUN_SERVICE,
   TELL,
   type Followed,
-  type ProviderAnswer,
+  type Looked,
+  type LookMessage,
   type ReplicateMessage,
   type RunMessage,
   type Telling,
@@ -66,9 +67,9 @@ export function servicesOf(host: Host, settings: ServiceSettings, running: Runni
     handlers: {
       run: (context: restate.Context, message: RunMessage) =>
         running.during(runInvocation(host, settings.planner, context as JournalContext, message)),
-      cancel: async (context: restate.Context, { run, reason }: CancelMessage) => {
+      cancel: async (context: restate.Context, { run, reason, caller }: CancelMessage) => {
         const at = await context.date.now();
-        const telling: Telling = { kind: 'cancel', reason, at };
+        const telling: Telling = { kind: 'cancel', reason, caller, at };
         (context as JournalContext)
           .invocation(run as never)
           .signal(TELL)
@@ -101,6 +102,8 @@ export function servicesOf(host: Host, settings: ServiceSettings, running: Runni
 export interface CancelMessage {
   readonly run: string;
   readonly reason: ThrownRecord | null;
+  /** Who wants to leave; null: whoever began the run, it is cancelled. */
+  readonly caller: string | null;
 }
 
 export interface FollowMessage {
@@ -141,8 +144,10 @@ function providerObject(host: Host, options: restate.ObjectOptions) {
     options: { ...options, ingressPrivate: false },
     handlers: {
       look: restate.handlers.object.shared(
-        async (context: restate.ObjectSharedContext): Promise<ProviderAnswer> => ({
-          provider: ((await context.get<KeptProvider>(STATE)) ?? null) as ProviderAnswer['provider'],
+        // The time is no secret of a journal's here: nothing but the answer holds it.
+        async (context: restate.ObjectSharedContext, _: LookMessage): Promise<Looked> => ({
+          provider: ((await context.get<KeptProvider>(STATE)) ?? null) as Looked['provider'],
+          now: Date.now(),
         }),
       ),
       acquire: (context: restate.ObjectContext, message: AcquireMessage) =>

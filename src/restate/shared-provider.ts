@@ -171,8 +171,8 @@ export class SharedProvider {
     return asked.granted ? { permit: asked.permit } : {};
   }
 
-  private answer(rest: Omit<ProviderAnswer, 'provider'> = {}): ProviderAnswer {
-    return { provider: this.json(), ...rest };
+  private answer(rest: Omit<ProviderAnswer, 'provider' | 'changes'> = {}): ProviderAnswer {
+    return { provider: this.json(), changes: this.changes, ...rest };
   }
 
   private json(): JsonValue {

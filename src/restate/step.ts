@@ -180,7 +180,9 @@ class StepContext implements ToolContext {
     const { x, tool, host } = this.#call;
     // Judged where the error is what was thrown; what the callbacks warn of is noted like all else.
     const noting = Object.create(x, {
-      warn: { value: (code: string, message: string) => this.#note({ kind: 'warning', code, message }) },
+      warn: {
+        value: (code: string, message: string) => this.#notes.push({ kind: 'warning', code, message }),
+      },
     }) as typeof x;
     const failure = host.judging.classify(noting, tool, error, Date.now());
     const isNestedLimit = this.#nestedErrors.has(error);

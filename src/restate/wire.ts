@@ -2,7 +2,7 @@ import type { AttemptFailure, ErrorJson } from '../core/errors.js';
 import type { BundleConfig } from '../core/bundle-options.js';
 import type { Shortage } from '../core/budget.js';
 import type { Replicate, ReplicateStatus } from '../core/evidence/replicate.js';
-import type { RunEvent, RunEventBody } from '../core/events.js';
+import type { BreakerChange, RunEvent, RunEventBody } from '../core/events.js';
 import type { JsonObject, JsonValue } from '../core/json.js';
 import type { OrchestrationOutput } from '../core/output.js';
 import type { RetryOptions } from '../core/reliability.js';
@@ -59,8 +59,13 @@ export interface RunAnswer {
 
 /** What one invocation tells another, by a signal. */
 export type Telling =
-  /** Somebody cancels. */
-  | { readonly kind: 'cancel'; readonly reason: ThrownRecord | null; readonly at: number }
+  /** Somebody cancels. `caller`: only if it is that caller's run; null: whosever it is. */
+  | {
+      readonly kind: 'cancel';
+      readonly reason: ThrownRecord | null;
+      readonly caller: string | null;
+      readonly at: number;
+    }
   /** A bundle stops one of its replicates. */
   | { readonly kind: 'stop'; readonly cause: AbortCause; readonly at: number }
   /** Somebody wants to hear what is said after event number `after`. */
@@ -103,6 +108,8 @@ export interface ReplicateMessage {
   readonly seed: number;
   /** Epoch milliseconds; null: none. */
   readonly deadlineAt: number | null;
+  /** What its run has just learned of the provider; null: it asks for itself. */
+  readonly looked: Looked | null;
   /** The run's budget, where it has one. */
   readonly budget: BudgetAddress | null;
   readonly now: number;
@@ -136,6 +143,18 @@ export interface ReplicateAnswer {
   readonly at: number;
 }
 
+export interface LookMessage {
+  readonly version: number;
+}
+
+/** How a provider is. */
+export interface Looked {
+  /** Its state; null: nothing has happened to it yet. */
+  readonly provider: JsonValue;
+  /** Epoch milliseconds. */
+  readonly now: number;
+}
+
 /** The state of a provider, with what was asked for. */
 export interface ProviderAnswer {
   readonly provider: JsonValue;
@@ -147,4 +166,6 @@ export interface ProviderAnswer {
   readonly slot?: 'granted' | 'queued' | 'full';
   /** In the queue, where it is full. */
   readonly waiting?: number;
+  /** What asking changed: a breaker whose time has come is half open. */
+  readonly changes: readonly BreakerChange[];
 }

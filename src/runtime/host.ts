@@ -8,19 +8,16 @@ import type { RunContext } from '../machines/run-context.js';
 import { Admission } from './admission.js';
 import type { AttemptRecord } from './attempt-record.js';
 import { BudgetLevels } from './budget-levels.js';
-import { provideBundle } from './bundle-effects.js';
 import { Claims } from './claims.js';
-import { compile } from './compiled/compile.js';
 import { Effects, type Hosted } from './effects.js';
 import type { Engine } from './engine.js';
 import { Estimates } from './estimates.js';
 import type { Execution } from './execution.js';
+import { HostedMachines } from './hosted-machines.js';
 import { Judging } from './judging.js';
 import { endCode, outcomeFor, stepError } from './outcome.js';
 import type { Provider, Providers } from './providers.js';
 import { SavedBreakers } from './saved-breakers.js';
-import { provideReplicate } from './replicate-effects.js';
-import { provideRun } from './run-effects.js';
 import { Slices } from './slices.js';
 import { Starter } from './starter.js';
 import { Steps } from './steps.js';
@@ -99,11 +96,7 @@ export class Host {
   cause: AttemptRecord | undefined;
   /** Spreads what comes in thousands over turns of the event loop. */
   readonly slices: Slices;
-  readonly machines: {
-    readonly run: ReturnType<typeof provideRun>;
-    readonly bundle: ReturnType<typeof provideBundle>;
-    readonly replicate: ReturnType<typeof provideReplicate>;
-  };
+  readonly machines: HostedMachines;
 
   constructor(options: HostOptions) {
     this.clock = options.clock;
@@ -132,12 +125,7 @@ export class Host {
     );
     this.starter = new Starter(this, options.maxRuns);
     this.traces?.attach({ providers: () => this.providers.statuses() });
-    const ready = options.compiled ? compile : <Machine>(machine: Machine) => machine;
-    this.machines = {
-      run: ready(provideRun(this)),
-      bundle: ready(provideBundle(this)),
-      replicate: ready(provideReplicate(this)),
-    };
+    this.machines = new HostedMachines(this, options.compiled);
   }
 
   now(): number {
