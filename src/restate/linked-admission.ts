@@ -113,7 +113,10 @@ export class LinkedAdmission extends Admission {
     }
     const ticket = `${this.journal.context.request().id}/${++this.tickets}`;
     const { slot: got, waiting = 0, changes } = await link.acquire({ ticket, permit, slot });
-    for (const change of changes) x.emit({ type: 'breaker_changed', ...change });
+    for (const change of changes) {
+      // Time has passed: in one process a timer would have seen it, and no run's call.
+      if (change.reason !== 'elapsed') x.emit({ type: 'breaker_changed', ...change });
+    }
     if (got === 'granted') link.slots.push(ticket);
     if (got === 'full') {
       if (mayWait && !wish.isTakenBack) this.foundFull(x, link.provider, waiting);
