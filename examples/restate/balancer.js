@@ -9,6 +9,9 @@ const {
   NGHTTP2_INTERNAL_ERROR,
 } = http2.constants;
 
+/** An instance that was found down is left alone for so long, in milliseconds. */
+const REST_MS = 500;
+
 /**
  * @param {readonly string[]} instances their addresses, as `http://127.0.0.1:9081`.
  * @returns {Promise<{ port: number, taken: Map<string, number>, close(): void }>} `taken` counts the requests of each.
@@ -17,13 +20,26 @@ export async function startBalancer(instances, port = 0) {
   const sessions = new Map();
   const clients = new Set();
   const taken = new Map(instances.map((instance) => [instance, 0]));
-  let turn = 0;
+  const open = new Map(instances.map((instance) => [instance, 0]));
+  const restsUntil = new Map(instances.map((instance) => [instance, 0]));
+
+  // The one with the fewest open requests, of those that were not found down just now.
+  const choose = () => {
+    const up = instances.filter((instance) => restsUntil.get(instance) <= Date.now());
+    const [first] = (up.length > 0 ? up : [...instances]).sort(
+      (a, b) => open.get(a) - open.get(b) || taken.get(a) - taken.get(b),
+    );
+    return first;
+  };
 
   const sessionOf = (instance) => {
     const known = sessions.get(instance);
     if (known && !known.closed && !known.destroyed) return known;
     const session = http2.connect(instance);
-    session.on('error', () => session.destroy());
+    session.on('error', () => {
+      restsUntil.set(instance, Date.now() + REST_MS);
+      session.destroy();
+    });
     session.on('close', () => sessions.delete(instance));
     sessions.set(instance, session);
     return session;
@@ -36,8 +52,10 @@ export async function startBalancer(instances, port = 0) {
     session.on('error', () => session.destroy());
   });
   server.on('stream', (stream, headers) => {
-    const instance = instances[turn++ % instances.length];
+    const instance = choose();
     taken.set(instance, taken.get(instance) + 1);
+    open.set(instance, open.get(instance) + 1);
+    stream.on('close', () => open.set(instance, open.get(instance) - 1));
     const { [HTTP2_HEADER_AUTHORITY]: _, [HTTP2_HEADER_CONNECTION]: _connection, ...rest } = headers;
     const onward = sessionOf(instance).request(rest);
     // A stream that breaks on one side breaks on the other: Restate then carries on elsewhere.
