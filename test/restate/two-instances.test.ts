@@ -42,8 +42,9 @@ describe('a breaker', () => {
     const client = await aCluster('one for both', {
       reliability: { ...quick, maxRetries: 0, breaker: { failures: 4, openMs: 60_000 } },
     });
-    cluster.tools.answer = () => ({ status: 503, body: { message: 'down' } });
-    for (let run = 0; run < 4; run++) expect((await client.run(call())).error?.code).toBe('server');
+    cluster.tools.answer = () => ({ status: 503, body: { message: 'down' }, afterMs: 200 });
+    const failed = await Promise.all(Array.from({ length: 4 }, () => client.run(call())));
+    expect(failed.map(({ error }) => error?.code)).toEqual(['server', 'server', 'server', 'server']);
     expect(usedBy()).toEqual(new Set(['i1', 'i2']));
     // More runs than instances: each of them gets some.
     const refused = await Promise.all(Array.from({ length: 8 }, () => client.run(call())));
@@ -85,12 +86,12 @@ describe('a budget over a bundle on two instances', () => {
       toolName: 'vote',
       request: {},
       toolOptions: { k: 10, stopping: 'fixed' },
-      options: { budget: { tokens: 45 }, onLimit: 'return' },
+      options: { budget: { tokens: 85 }, onLimit: 'return' },
     });
     const output = await run.output;
     expect(output.status).toBe('budget_exceeded');
-    expect(cluster.tools.calls).toHaveLength(4);
-    expect(output.usage.totalTokens).toBe(40);
+    expect(cluster.tools.calls).toHaveLength(8);
+    expect(output.usage.totalTokens).toBe(80);
     expect(usedBy()).toEqual(new Set(['i1', 'i2']));
   });
 
