@@ -1,7 +1,13 @@
 import { setTimeout as later } from 'node:timers/promises';
 import type { RunConfig } from '../core/config.js';
 import { parseRunOptions } from '../core/config.js';
-import { CancelledError, ConflictError, isOrchestratorError, OrchestratorError } from '../core/errors.js';
+import {
+  CancelledError,
+  ConflictError,
+  describeError,
+  isOrchestratorError,
+  OrchestratorError,
+} from '../core/errors.js';
 import type { RunEvent, RunEventBody } from '../core/events.js';
 import { rememberError, reviveError, type OrchestrationOutput } from '../core/output.js';
 import { NO_USAGE } from '../core/usage.js';
@@ -12,10 +18,10 @@ import { emptyOutcome, replayedOutcome, terminalEvent } from '../runtime/outcome
 import { Participant } from '../runtime/participant.js';
 import { StartedRun, type Run, type RunSnapshot } from '../runtime/run-handle.js';
 import { onAbort } from '../runtime/signals.js';
-import { InvocationLost, type Ingress } from './ingress.js';
+import type { Ingress } from './ingress.js';
 import type { CancelMessage } from './services.js';
 import { recordThrown, reviveThrown } from './thrown.js';
-import { JOURNAL_VERSION, RUN_SERVICE, type Followed, type RunAnswer, type RunMessage } from './wire.js';
+import { RUN_SERVICE, WIRE_VERSION, type Followed, type RunAnswer, type RunMessage } from './wire.js';
 
 /** A run that was started on Restate. */
 export interface RestateRun<Content = unknown> extends Run<Content> {
@@ -143,7 +149,7 @@ export class ClientRun {
     const { request, toolOptions, dropped } = asked;
     const { idempotencyKey } = asked.config;
     return {
-      version: JOURNAL_VERSION,
+      wire: WIRE_VERSION,
       ...ids,
       traceId: participant.traceId,
       ...asking,
@@ -395,7 +401,7 @@ function isAnswer({ output, error }: RunAnswer): boolean {
 
 function known(error: unknown): OrchestratorError {
   if (isOrchestratorError(error)) return error;
-  const why = error instanceof InvocationLost ? error.message : String(error);
+  const why = describeError(error).replace(/\.$/u, '');
   return new OrchestratorError(
     'internal',
     `The run was lost on Restate: ${why}. Look at its invocation there; run it again if it may be repeated.`,

@@ -13,6 +13,7 @@ import type { LinkedProviders } from './linked-providers.js';
 import { RemoteReplica } from './remote-replica.js';
 import { cooldownOf } from './shared-provider.js';
 import { applyStep, makeStep, type StartNested, type StepRecord } from './step.js';
+import { checkVersion } from './version.js';
 import type { Telling } from './wire.js';
 
 /** Carries a run's calls out as steps of a journal, and asks virtual objects what processes share. */
@@ -44,6 +45,7 @@ export class LinkedEngine implements Engine {
         // Left behind: what it answers now is nobody's.
         if (call.isSettled) return;
         if (record) {
+          checkVersion(record.version);
           this.journal.noteTime(record.at);
           resolve(applyStep(call, record));
         } else {

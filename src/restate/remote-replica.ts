@@ -14,8 +14,8 @@ import type { Journal } from './journal.js';
 import { LinkedBudget } from './linked-budget.js';
 import { reviveThrown } from './thrown.js';
 import {
-  JOURNAL_VERSION,
   REPLICATE_SERVICE,
+  WIRE_VERSION,
   type Looked,
   type ReplicateAnswer,
   type ReplicateMessage,
@@ -169,7 +169,7 @@ export class RemoteReplica implements Replica {
     const budget = spec.accounts.find((account) => account instanceof LinkedBudget);
     const planned = owner.plannedOptions?.get(candidate.tool);
     const message: ReplicateMessage = {
-      version: JOURNAL_VERSION,
+      wire: WIRE_VERSION,
       runId: owner.root.id,
       traceId: spec.traceId,
       ownerId: owner.id,

@@ -18,7 +18,7 @@ import type { JournalContext } from './journal.js';
 import { LinkedBudget } from './linked-budget.js';
 import type { LinkedProviders } from './linked-providers.js';
 import { recordThrown } from './thrown.js';
-import { checkVersion } from './version.js';
+import { checkWire } from './version.js';
 import type { ReplicateAnswer, ReplicateMessage } from './wire.js';
 
 /** One replicate of a bundle whose supervisor is in another invocation. */
@@ -27,7 +27,7 @@ export async function replicateInvocation(
   context: JournalContext,
   message: ReplicateMessage,
 ): Promise<ReplicateAnswer> {
-  checkVersion(message.version);
+  checkWire(message.wire);
   const invocation = new Invocation(of, context, message.now, message.runId);
   const { host, journal } = invocation;
   const { candidate, looked } = message;

@@ -16,7 +16,7 @@ import type { Journal, JournalContext } from './journal.js';
 import { LinkedBudget } from './linked-budget.js';
 import type { LinkedProviders } from './linked-providers.js';
 import { recordThrown, reviveThrown, type ThrownRecord } from './thrown.js';
-import { checkVersion } from './version.js';
+import { checkVersion, checkWire } from './version.js';
 import { askHowItIs } from './provider-link.js';
 import {
   EVENTS,
@@ -39,7 +39,7 @@ export async function runInvocation(
   context: JournalContext,
   message: RunMessage,
 ): Promise<RunAnswer> {
-  checkVersion(message.version);
+  checkWire(message.wire);
   const { now, provider, looked } = await begin(of, context, message);
   const invocation = new Invocation(of, context, now, message.runId);
   const { host, journal } = invocation;

@@ -22,6 +22,7 @@ import {
   REPLICATE_SERVICE,
   RUN_SERVICE,
   TELL,
+  WIRE_VERSION,
   type Followed,
   type Looked,
   type LookMessage,
@@ -114,6 +115,10 @@ export interface FollowMessage {
 
 const STATE = 'state';
 
+function readable(kept: KeptProvider | null): KeptProvider | null {
+  return kept?.wire === WIRE_VERSION ? kept : null;
+}
+
 function providerObject(host: Host, options: restate.ObjectOptions) {
   /** Wakes the provider, has it do something, tells what came of it, and puts it away again. */
   const use = async <T>(
@@ -121,7 +126,7 @@ function providerObject(host: Host, options: restate.ObjectOptions) {
     now: number,
     work: (provider: SharedProvider) => T,
   ): Promise<T> => {
-    const kept = await context.get<KeptProvider>(STATE);
+    const kept = readable(await context.get<KeptProvider>(STATE));
     const config = host.providers.configOf(context.key);
     const provider = new SharedProvider(context.key, config, kept, now, (message, error) =>
       host.internalFault(message, error),
@@ -146,7 +151,7 @@ function providerObject(host: Host, options: restate.ObjectOptions) {
       look: restate.handlers.object.shared(
         // The time is no secret of a journal's here: nothing but the answer holds it.
         async (context: restate.ObjectSharedContext, _: LookMessage): Promise<Looked> => ({
-          provider: ((await context.get<KeptProvider>(STATE)) ?? null) as Looked['provider'],
+          provider: readable(await context.get<KeptProvider>(STATE)) as Looked['provider'],
           now: Date.now(),
         }),
       ),

@@ -6,7 +6,7 @@ import { Breaker, type Permit, type SleepingBreaker } from '../runtime/breaker.j
 import type { ProviderConfig } from '../runtime/providers.js';
 import { Timers } from '../runtime/timers.js';
 import { recordThrown, reviveThrown, type ThrownRecord } from './thrown.js';
-import type { ProviderAnswer } from './wire.js';
+import { WIRE_VERSION, type ProviderAnswer } from './wire.js';
 
 /** Time is looked at when somebody asks; nothing fires by itself in a virtual object. */
 export function deadTimers(now: () => number): Timers {
@@ -24,6 +24,8 @@ interface Waiter {
 
 /** A provider between two uses of its virtual object. Plain JSON. */
 export interface KeptProvider {
+  /** Of its form: what was kept in another is forgotten, and the provider begins anew. */
+  readonly wire: number;
   readonly breaker: SleepingBreaker;
   readonly openedBy: ThrownRecord | null;
   readonly tokens: number | null;
@@ -105,6 +107,7 @@ export class SharedProvider {
   keep(): KeptProvider {
     const { breaker, retryBudget, cooldownUntil, now, slots, queue } = this;
     return {
+      wire: WIRE_VERSION,
       breaker: breaker.sleep(),
       openedBy: breaker.openedBy === undefined ? null : recordThrown(breaker.openedBy),
       tokens: retryBudget?.tokens ?? null,

@@ -10,6 +10,7 @@ import type { Call } from '../runtime/call.js';
 import { charge, emit } from '../runtime/call-context.js';
 import { systemClock } from '../runtime/clock.js';
 import { NestedRuns } from '../runtime/nested-runs.js';
+import { JOURNAL_VERSION } from './wire.js';
 import { recordThrown, reviveThrown, type ThrownRecord } from './thrown.js';
 
 /** What a tool said and did during its call, in order. */
@@ -22,6 +23,8 @@ type Note =
 
 /** One call of a tool, as the journal keeps it. */
 export interface StepRecord {
+  /** Of the charts it was made for. */
+  readonly version: number;
   readonly outcome: Exclude<ToolCallOutcome, { kind: 'threw' }> | ThrownOutcome;
   readonly notes: readonly Note[];
   /** When it ended, in epoch milliseconds. */
@@ -59,11 +62,13 @@ export async function makeStep(
 ): Promise<StepRecord> {
   // In a journal that is read again, what stopped the call comes right after it: then it is not made again.
   await new Promise<void>((resolve) => nextTurn(resolve));
-  if (call.aborted) return { outcome: { kind: 'unwanted' }, notes: [], at: Date.now() };
+  if (call.aborted)
+    return { version: JOURNAL_VERSION, outcome: { kind: 'unwanted' }, notes: [], at: Date.now() };
   const context = new StepContext(call, attemptEnded, startNested);
   const outcome = await make(context);
   await context.close();
-  return { outcome: context.recordOf(outcome), notes: context.notes, at: Date.now() };
+  const at = Date.now();
+  return { version: JOURNAL_VERSION, outcome: context.recordOf(outcome), notes: context.notes, at };
 }
 
 /** Lets a run have what its call did: the same whether it was made just now, or read from the journal. */

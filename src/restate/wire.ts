@@ -11,6 +11,12 @@ import type { AbortCause, Candidate } from '../machines/attempt.js';
 import type { ThrownRecord } from './thrown.js';
 
 /**
+ * The version of the messages below, and of what virtual objects keep. Callers, instances and replicates of different
+ * versions of this package understand each other as long as it is the same.
+ */
+export const WIRE_VERSION = 1;
+
+/**
  * The version of what a journal holds: the charts, and how they are driven. It changes with either, and a journal that
  * was begun under another version is not gone on with.
  */
@@ -23,7 +29,7 @@ export const BUDGET_OBJECT = 'TroupeBudget';
 
 /** What a caller asks for. */
 export interface RunMessage {
-  readonly version: number;
+  readonly wire: number;
   readonly runId: string;
   readonly traceId: string;
   /** Made anew by each caller: the answer carries that of the caller who began the run. */
@@ -87,7 +93,7 @@ export interface Followed {
 
 /** What a replicate works on. */
 export interface ReplicateMessage {
-  readonly version: number;
+  readonly wire: number;
   readonly runId: string;
   readonly traceId: string;
   /** Of the run or the step whose tool is asked. */

@@ -87,10 +87,14 @@ export class Instance {
     return `http://127.0.0.1:${this.port}`;
   }
 
-  async start(): Promise<void> {
+  /** @param dist the built package; default: this one's. */
+  async start(dist = path.join(import.meta.dirname, '../../dist')): Promise<void> {
     const { name, port, tools, troupe } = this;
     const child = fork(path.join(import.meta.dirname, 'instance.mjs'), {
-      env: { PATH: process.env['PATH'], INSTANCE: JSON.stringify({ name, port, tools: tools.url, troupe }) },
+      env: {
+        PATH: process.env['PATH'],
+        INSTANCE: JSON.stringify({ dist, name, port, tools: tools.url, troupe }),
+      },
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     });
     this.child = child;
@@ -119,7 +123,16 @@ export class Cluster {
     readonly tools: ToolServer,
     readonly instances: readonly Instance[],
     private readonly balancer: Awaited<ReturnType<typeof startBalancer>>,
+    private readonly troupe: object,
   ) {}
+
+  /** Another instance, by itself. */
+  async add(name: string, dist: string): Promise<Instance> {
+    const [port] = await freePorts(1);
+    const instance = new Instance(name, port!, this.tools, this.troupe);
+    await instance.start(dist);
+    return instance;
+  }
 
   /** @param troupe options of each instance's Troupe, as JSON. */
   static async start(server: RestateServer, count: number, troupe: object = {}): Promise<Cluster> {
@@ -129,7 +142,7 @@ export class Cluster {
     await Promise.all(instances.map((instance) => instance.start()));
     const balancer = await startBalancer(instances.map(({ address }) => address));
     await server.register(`http://127.0.0.1:${balancer.port}`);
-    return new Cluster(tools, instances, balancer);
+    return new Cluster(tools, instances, balancer, troupe);
   }
 
   async stop(): Promise<void> {

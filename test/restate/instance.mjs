@@ -1,9 +1,8 @@
 // One instance of a service, in a process of its own that can be killed: its tools ask the test's server what to do.
-import { BundleTool, defineTool, Troupe } from '../../dist/index.js';
-import { restateEndpoint } from '../../dist/restate.js';
-
-const { name, port, tools: toolsAt, troupe: given } = JSON.parse(process.env.INSTANCE);
-const { provider, ...options } = given;
+const { dist, name, port, tools: toolsAt, troupe: given } = JSON.parse(process.env.INSTANCE);
+const { provider, endpoint: served = {}, ...options } = given;
+const { BundleTool, defineTool, Troupe } = await import(`${dist}/index.js`);
+const { restateEndpoint } = await import(`${dist}/restate.js`);
 
 /** What the test's server answers, as a model would. */
 async function ask(tool, request, { idempotencyKey, signal }, index) {
@@ -35,6 +34,6 @@ const model = defineTool({
 });
 
 const troupe = new Troupe({ tools: [model, new Vote()], ...options });
-const endpoint = restateEndpoint(troupe);
+const endpoint = restateEndpoint(troupe, served);
 await endpoint.listen(port);
 process.send?.('ready');
