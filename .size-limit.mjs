@@ -18,10 +18,11 @@ const added = (name, limit) =>
     'ai',
     '@opentelemetry/*',
     '@modelcontextprotocol/*',
+    '@restatedev/*',
   ]);
 
 export default [
-  door('troupe, its own code', 'dist/index.js', '65 kB', dependencies),
+  door('troupe, its own code', 'dist/index.js', '66 kB', dependencies),
   door('troupe, with what it imports', 'dist/index.js', '112 kB'),
   door('troupe/machines, its own code', 'dist/machines.js', '9 kB', dependencies),
   door('troupe/inspect, its own code', 'dist/inspect.js', '25 kB', [
@@ -37,5 +38,6 @@ export default [
   added('troupe/ai-sdk', '7 kB'),
   added('troupe/mcp', '10 kB'),
   added('troupe/otel', '5 kB'),
+  added('troupe/restate', '16 kB'),
   door('troupe/testing, its own code', 'dist/testing.js', '123 kB', dependencies),
 ];

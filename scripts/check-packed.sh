@@ -57,7 +57,7 @@ try {
 } catch (error) {
   if (hasSqlite || !error.message.includes('npm install libsql')) throw error;
 }
-for (const [door, peer] of [['ai-sdk', 'ai'], ['otel', '@opentelemetry/api']]) {
+for (const [door, peer] of [['ai-sdk', 'ai'], ['otel', '@opentelemetry/api'], ['restate', '@restatedev/restate-sdk']]) {
   const error = await import(`troupe/${door}`).catch((caught) => caught);
   if (!String(error.message).includes(`'${peer}'`)) throw new Error(`troupe/${door} does not say that it wants ${peer}`);
 }

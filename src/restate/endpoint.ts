@@ -8,7 +8,7 @@ import { parse } from '../core/parse.js';
 import type { Planner } from '../core/planning/planner.js';
 import { RuleBasedPlanner } from '../core/planning/rules.js';
 import { hostOf, Troupe } from '../troupe.js';
-import { RunningCalls } from './running.js';
+import { RunningInvocations } from './running.js';
 import { servicesOf } from './services.js';
 
 export interface RestateEndpointOptions {
@@ -56,6 +56,8 @@ export interface RestateEndpoint {
   close(): Promise<void>;
 }
 
+const LOOPBACK: ReadonlySet<string> = new Set(['127.0.0.1', '::1', 'localhost']);
+
 const schema = z.strictObject({
   identityKeys: z.array(z.string().startsWith('publickeyv1_')).readonly().optional(),
   planner: z
@@ -82,7 +84,7 @@ export function restateEndpoint(troupe: Troupe<any>, options: RestateEndpointOpt
   }
   const given = parse(schema, options, 'options');
   const host = hostOf(troupe);
-  const running = new RunningCalls();
+  const running = new RunningInvocations();
   const services = servicesOf(
     host,
     {
@@ -97,19 +99,27 @@ export function restateEndpoint(troupe: Troupe<any>, options: RestateEndpointOpt
     services,
     ...(given.identityKeys ? { identityKeys: [...given.identityKeys] } : {}),
     logger: ({ level }, ...message) => {
-      if (level === 'warn' || level === 'error') host.logger[level](message.map(String).join(' '));
+      const text = message.map(String).join(' ');
+      // Said by `listen` where it matters.
+      if (text.includes('without validating request signatures')) return;
+      if (level === 'warn' || level === 'error') host.logger[level](text);
     },
   };
   const handler = createEndpointHandler(served);
-  const byFetch = createFetchHandler(served);
+  let byFetch: ReturnType<typeof createFetchHandler> | undefined;
   const everywhere = given.identityKeys !== undefined && given.identityKeys.length > 0;
   let serving: Serving | undefined;
   return {
     handler,
-    fetch: (request) => byFetch(request),
+    fetch: (request) => (byFetch ??= createFetchHandler(served))(request),
     listen: async (port = 0, address = everywhere ? '0.0.0.0' : '127.0.0.1') => {
       if (serving)
         throw new InvalidOptionsError('This endpoint listens already. Make another one for another port.');
+      if (!everywhere && !LOOPBACK.has(address)) {
+        host.logger.warn(
+          `The Restate endpoint on ${address} lets everybody in who reaches it. Give \`identityKeys\`, or listen on 127.0.0.1.`,
+        );
+      }
       serving = new Serving(createServer(handler));
       return serving.listen(port, address);
     },

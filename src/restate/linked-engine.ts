@@ -8,7 +8,7 @@ import type { Host } from '../runtime/host.js';
 import type { Replica } from '../runtime/replica.js';
 import type { Journal } from './journal.js';
 import { LinkedAdmission } from './linked-admission.js';
-import { LinkedBudget } from './linked-budget.js';
+import type { LinkedBudget } from './linked-budget.js';
 import type { LinkedProviders } from './linked-providers.js';
 import { RemoteReplica } from './remote-replica.js';
 import { cooldownOf } from './shared-provider.js';

@@ -20,6 +20,9 @@ import {
   type ProviderAnswer,
 } from './wire.js';
 
+/** What was learned of a provider is news for so long, in milliseconds. */
+const NEWS_MS = 250;
+
 /** What a provider said to a call that it was told of before the call is judged. */
 interface Consulted {
   readonly permit: Permit;
@@ -39,8 +42,8 @@ export class ProviderLink {
   /** A probe's permit that was handed out and not used yet. */
   permit: Permit | undefined;
   consulted: Consulted | undefined;
-  /** What was just learned of it: the next look need not ask. */
-  fresh: Looked | undefined;
+  /** What was just learned of it. */
+  news: Looked | undefined;
   private asking: Promise<Looked> | undefined;
   /** Permits whose end was told already. */
   readonly reported = new Set<Permit>();
@@ -61,14 +64,30 @@ export class ProviderLink {
 
   /** Learns how the provider is, without a word to it. */
   async look(): Promise<void> {
-    const { fresh } = this;
-    this.fresh = undefined;
-    this.take(fresh ?? (await this.ask()));
+    const news = this.takeNews();
+    this.take(news ?? (await this.ask()));
+  }
+
+  /** Learns it ahead of need: the next who looks need not ask. */
+  async lookAhead(): Promise<void> {
+    const looked = await this.ask();
+    this.take(looked);
+    this.news = looked;
   }
 
   /** The same for a replicate on its way to another instance: what it is told to begin with. */
   async lookFor(): Promise<Looked> {
-    return this.fresh ?? this.ask();
+    return (this.isNew(this.news) ? this.news : undefined) ?? this.ask();
+  }
+
+  private takeNews(): Looked | undefined {
+    const { news } = this;
+    this.news = undefined;
+    return this.isNew(news) ? news : undefined;
+  }
+
+  private isNew(news: Looked | undefined): boolean {
+    return news !== undefined && this.journal.now() - news.now <= NEWS_MS;
   }
 
   /** Those who ask at the same time are told the same. */

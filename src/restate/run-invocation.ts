@@ -1,6 +1,13 @@
 import { isSupervised } from '../core/bundle-tool.js';
 import type { OrchestrationOptions } from '../core/config.js';
-import { isOrchestratorError, OrchestratorError, type ErrorJson } from '../core/errors.js';
+import {
+  describeError,
+  isOrchestratorError,
+  OrchestratorError,
+  PlanningError,
+  type ErrorJson,
+} from '../core/errors.js';
+import { toJson } from '../core/json.js';
 import type { RunEvent } from '../core/events.js';
 import { orThrow, type OrchestrationOutput } from '../core/output.js';
 import type { PlanDecision, Planner } from '../core/planning/planner.js';
@@ -8,7 +15,7 @@ import { RuleBasedPlanner } from '../core/planning/rules.js';
 import type { RetryOptions } from '../core/reliability.js';
 import { providerOf, type AnyTool } from '../core/tool.js';
 import { parseArguments } from '../runtime/arguments.js';
-import type { Host } from '../runtime/host.js';
+import { MAX_REQUEST_BYTES, type Host } from '../runtime/host.js';
 import type { Run } from '../runtime/run-handle.js';
 import type { StartRequest } from '../runtime/starter.js';
 import { Invocation } from './invocation.js';
@@ -43,7 +50,7 @@ export async function runInvocation(
   const { now, provider, looked } = await begin(of, context, message);
   const invocation = new Invocation(of, context, now, message.runId);
   const { host, journal } = invocation;
-  if (provider !== undefined) (host.providers as LinkedProviders).link(provider).fresh = looked;
+  if (provider !== undefined) (host.providers as LinkedProviders).link(provider).news = looked;
   let given: StartRequest;
   try {
     given = requestOf(invocation, planner, message);
@@ -165,7 +172,7 @@ async function lookAtAll({ host, journal }: Invocation): Promise<void> {
   const providers = host.providers as LinkedProviders;
   const keys = new Set([...host.tools.registry.values()].map(providerOf));
   let isDone = false;
-  const looks = [...keys].map((key) => providers.link(key).look());
+  const looks = [...keys].map((key) => providers.link(key).lookAhead());
   void Promise.all(looks).then(() => (isDone = true));
   await journal.work(
     () => isDone,
@@ -174,19 +181,38 @@ async function lookAtAll({ host, journal }: Invocation): Promise<void> {
   );
 }
 
+/** @throws {PlanningError} for what a journal cannot keep. */
+function jsonPlan(decision: PlanDecision): PlanDecision {
+  try {
+    return toJson(decision, { maxDepth: 100, maxBytes: MAX_REQUEST_BYTES }).value as PlanDecision;
+  } catch (error) {
+    throw new PlanningError(
+      `What a planner decides must be JSON on Restate: ${describeError(error)}. Give steps their \`input\` as a template.`,
+    );
+  }
+}
+
+interface Decided {
+  readonly decision?: PlanDecision;
+  readonly thrown?: ThrownRecord;
+  readonly at: number;
+}
+
 /** What a planner decides is kept, as it may ask a model; the rules of a rule-based one are read again. */
 function journaled(planner: Planner, journal: Journal): Planner {
   if (planner instanceof RuleBasedPlanner) return planner;
   return {
     plan: (request, tools, context) => {
-      const decide = async (): Promise<{ decision?: PlanDecision; thrown?: ThrownRecord }> => {
+      const decide = async (): Promise<Decided> => {
         try {
-          return { decision: await planner.plan(request, tools, context) };
+          const decision = jsonPlan(await planner.plan(request, tools, context));
+          return { decision, at: Date.now() };
         } catch (error) {
-          return { thrown: recordThrown(error) };
+          return { thrown: recordThrown(error), at: Date.now() };
         }
       };
       return journal.answerOf(journal.context.run('plan', decide)).then((kept) => {
+        journal.noteTime(kept.at);
         if (kept.thrown) throw reviveThrown(kept.thrown);
         return kept.decision!;
       });

@@ -1,15 +1,15 @@
 /** Invocations that this instance works on. */
-export class RunningCalls {
-  private readonly running = new Set<Promise<unknown>>();
+export class RunningInvocations {
+  private readonly running = new Set<AbortSignal>();
 
   get count(): number {
     return this.running.size;
   }
 
-  during<T>(work: Promise<T>): Promise<T> {
-    this.running.add(work);
-    const done = () => this.running.delete(work);
-    work.then(done, done);
-    return work;
+  /** @param ended aborted when this instance has done with it, finished or not: one that waits for long is put aside. */
+  begin(ended: AbortSignal): void {
+    if (ended.aborted) return;
+    this.running.add(ended);
+    ended.addEventListener('abort', () => this.running.delete(ended), { once: true });
   }
 }

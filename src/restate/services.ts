@@ -2,7 +2,7 @@ import * as restate from '@restatedev/restate-sdk';
 import type { BudgetOptions } from '../core/budget.js';
 import type { Planner } from '../core/planning/planner.js';
 import type { Amount } from '../core/usage.js';
-import { RunningCalls } from './running.js';
+import type { RunningInvocations } from './running.js';
 import type { Host } from '../runtime/host.js';
 import type { JournalContext } from './journal.js';
 import { replicateInvocation } from './replicate-invocation.js';
@@ -45,7 +45,7 @@ export interface ServiceSettings {
 }
 
 /** What a Restate server calls: one invocation a run, one a replicate, and the virtual objects they share. */
-export function servicesOf(host: Host, settings: ServiceSettings, running: RunningCalls) {
+export function servicesOf(host: Host, settings: ServiceSettings, running: RunningInvocations) {
   const options = {
     retryPolicy: {
       initialInterval: 100,
@@ -66,8 +66,10 @@ export function servicesOf(host: Host, settings: ServiceSettings, running: Runni
     name: RUN_SERVICE,
     options: { ...working, idempotencyRetention: settings.retentionMs },
     handlers: {
-      run: (context: restate.Context, message: RunMessage) =>
-        running.during(runInvocation(host, settings.planner, context as JournalContext, message)),
+      run: (context: restate.Context, message: RunMessage) => {
+        running.begin(context.request().attemptCompletedSignal);
+        return runInvocation(host, settings.planner, context as JournalContext, message);
+      },
       cancel: async (context: restate.Context, { run, reason, caller }: CancelMessage) => {
         const at = await context.date.now();
         const telling: Telling = { kind: 'cancel', reason, caller, at };
@@ -93,8 +95,10 @@ export function servicesOf(host: Host, settings: ServiceSettings, running: Runni
     name: REPLICATE_SERVICE,
     options: { ...working, ingressPrivate: true },
     handlers: {
-      run: (context: restate.Context, message: ReplicateMessage) =>
-        running.during(replicateInvocation(host, context as JournalContext, message)),
+      run: (context: restate.Context, message: ReplicateMessage) => {
+        running.begin(context.request().attemptCompletedSignal);
+        return replicateInvocation(host, context as JournalContext, message);
+      },
     },
   });
   return [run, replicate, providerObject(host, options), budgetObject(options)];
