@@ -13,4 +13,5 @@ export interface RestateServer {
 }
 
 export function installServer(): string;
-export function startServer(): Promise<RestateServer>;
+/** @param more of its environment. */
+export function startServer(more?: Record<string, string>): Promise<RestateServer>;

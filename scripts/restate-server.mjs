@@ -53,8 +53,11 @@ async function freePorts(count) {
   return ports;
 }
 
-/** @returns {Promise<import('./restate-server.mjs').RestateServer>} */
-export async function startServer() {
+/**
+ * @param {Record<string, string>} more of its environment.
+ * @returns {Promise<import('./restate-server.mjs').RestateServer>}
+ */
+export async function startServer(more = {}) {
   const program = installServer();
   const [node, admin, ingress] = await freePorts(3);
   const folder = mkdtempSync(path.join(tmpdir(), 'troupe-restate-'));
@@ -70,6 +73,7 @@ export async function startServer() {
     RESTATE_BASE_DIR: folder,
     RESTATE_ROCKSDB_TOTAL_MEMORY_SIZE: '256MB',
     RESTATE_DEFAULT_NUM_PARTITIONS: '4',
+    ...more,
   };
   const adminUrl = `http://127.0.0.1:${admin}`;
   const ingressUrl = `http://127.0.0.1:${ingress}`;

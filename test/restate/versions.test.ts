@@ -38,7 +38,7 @@ beforeAll(() => {
 afterAll(() => rmSync(later, { recursive: true, force: true }));
 afterEach(() => cluster.stop());
 
-const settings = (provider: string) => ({ provider, endpoint: { maxCrashRetries: 8 } });
+const settings = (provider: string) => ({ provider, endpoint: { maxCrashRetries: 5 } });
 
 describe('a run whose instance comes back with other charts', () => {
   for (const reliable of [true, false]) {
