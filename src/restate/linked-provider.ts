@@ -37,10 +37,7 @@ export class LinkedBreaker extends Breaker {
       link.permit = undefined;
       return { granted: true, permit };
     }
-    // Probes are the original's to give.
-    if (this.state === 'half-open' && this.config.mode === 'on') {
-      return { granted: false, retryAfterMs: super.wouldRefuse()?.retryAfterMs ?? 0 };
-    }
+    // Of a closed breaker: it counts by its epoch, and the original need not know of it.
     return super.acquire();
   }
 

@@ -27,8 +27,8 @@ export class RemoteReplica implements Replica {
   hasBegun = false;
   leaveTurn: (() => void) | undefined;
   private answer: ReplicateAnswer | undefined;
-  /** Its invocation, once Restate has said. */
-  private invocation: string | undefined;
+  /** Undefined: it has not been handed out. */
+  private called: InvocationPromise<ReplicateAnswer> | undefined;
   private stopCause: AbortCause | undefined;
 
   constructor(
@@ -84,13 +84,10 @@ export class RemoteReplica implements Replica {
     if (this.isEnded) return;
     if (this.stopCause) return this.landed(this.lost('it was stopped before it was handed out', 'cancelled'));
     const called = this.call(looked);
+    this.called = called;
     this.journal.expect(called, (answer, failure) => {
       if (this.isEnded) return;
       this.host.guard(this.bundle, () => this.landed(answer ?? this.lost(failure?.message ?? '')));
-    });
-    this.journal.expect(called.invocationId as unknown as RestatePromise<string>, (invocation) => {
-      this.invocation = invocation;
-      if (this.stopCause) this.tellStop(this.stopCause);
     });
   }
 
@@ -125,8 +122,12 @@ export class RemoteReplica implements Replica {
   }
 
   private tellStop(cause: AbortCause): void {
-    if (this.invocation === undefined) return;
-    this.journal.tell(this.invocation, { kind: 'stop', cause, at: this.host.now() });
+    // Restate says late which invocation it is, and only who stops it has to know.
+    const invocation = this.called?.invocationId as unknown as RestatePromise<string> | undefined;
+    if (!invocation) return;
+    this.journal.expect(invocation, (id) => {
+      if (id && !this.isEnded) this.journal.tell(id, { kind: 'stop', cause, at: this.host.now() });
+    });
   }
 
   private landed(answer: ReplicateAnswer): void {
