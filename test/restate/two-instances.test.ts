@@ -57,7 +57,7 @@ describe('a breaker', () => {
       reliability: {
         ...quick,
         maxRetries: 0,
-        breaker: { failures: 2, openMs: 300, halfOpen: { probes: 3, successes: 3 } },
+        breaker: { failures: 2, openMs: 2000, halfOpen: { probes: 3, successes: 3 } },
       },
     });
     cluster.tools.answer = () => ({ status: 503, body: { message: 'down' } });
@@ -65,7 +65,7 @@ describe('a breaker', () => {
     await client.run(call());
     expect((await client.run(call())).error?.code).toBe('breaker_open');
     cluster.tools.answer = () => ({ body: 'up', afterMs: 600 });
-    await new Promise((resolve) => setTimeout(resolve, 350));
+    await new Promise((resolve) => setTimeout(resolve, 2050));
     const runs = Array.from({ length: 12 }, () => client.run(call()));
     await until(() => cluster.tools.calls.length === 5, 'three probes are in flight');
     const outputs = await Promise.all(runs);
