@@ -111,7 +111,13 @@ export function restateEndpoint(troupe: Troupe<any>, options: RestateEndpointOpt
       if (serving)
         throw new InvalidOptionsError('This endpoint listens already. Make another one for another port.');
       serving = new Serving(createServer(handler));
-      return serving.listen(port, address);
+      try {
+        return await serving.listen(port, address);
+      } catch (error) {
+        // Another port may be free.
+        serving = undefined;
+        throw error;
+      }
     },
     get activeInvocations() {
       return running.count;

@@ -1,10 +1,12 @@
 import { isSupervised } from '../core/bundle-tool.js';
 import type { OrchestrationOptions } from '../core/config.js';
 import { isOrchestratorError, OrchestratorError, type ErrorJson } from '../core/errors.js';
+import { toJson, type JsonValue } from '../core/json.js';
 import type { RunEvent } from '../core/events.js';
 import { orThrow, type OrchestrationOutput } from '../core/output.js';
 import type { PlanDecision, Planner } from '../core/planning/planner.js';
 import { RuleBasedPlanner } from '../core/planning/rules.js';
+import { isThenable, type Awaitable } from '../core/ports.js';
 import type { RetryOptions } from '../core/reliability.js';
 import { providerOf, type AnyTool } from '../core/tool.js';
 import { parseArguments } from '../runtime/arguments.js';
@@ -174,14 +176,33 @@ async function lookAtAll({ host, journal }: Invocation): Promise<void> {
   );
 }
 
+function settledIn<T>(journal: Journal, known: Awaitable<T>): Awaitable<T> {
+  return isThenable(known) ? journal.outside(known) : known;
+}
+
+const PLAN_LIMITS = { maxDepth: 100, maxBytes: 1024 * 1024 };
+
 /** What a planner decides is kept, as it may ask a model; the rules of a rule-based one are read again. */
 function journaled(planner: Planner, journal: Journal): Planner {
-  if (planner instanceof RuleBasedPlanner) return planner;
+  if (planner instanceof RuleBasedPlanner) {
+    return {
+      plan: (request, tools, context) =>
+        planner.plan(
+          request,
+          tools.map((tool) => ({
+            ...tool,
+            accepts: (asked: JsonValue) => settledIn(journal, tool.accepts(asked)),
+          })),
+          context,
+        ),
+    };
+  }
   return {
     plan: (request, tools, context) => {
       const decide = async (): Promise<{ decision?: PlanDecision; thrown?: ThrownRecord }> => {
         try {
-          return { decision: await planner.plan(request, tools, context) };
+          const decided: unknown = await planner.plan(request, tools, context);
+          return { decision: toJson(decided, PLAN_LIMITS).value as unknown as PlanDecision };
         } catch (error) {
           return { thrown: recordThrown(error) };
         }
