@@ -5,7 +5,8 @@ export interface RestateServer {
   start(): Promise<void>;
   /** `kill -9`. */
   kill(): Promise<void>;
-  register(uri: string): Promise<void>;
+  /** @param more further fields of the request, as `use_http_11`. */
+  register(uri: string, more?: object): Promise<void>;
   /** Asks its SQL interface. */
   query(sql: string): Promise<Record<string, unknown>[]>;
   /** Kills it, and removes its data. */

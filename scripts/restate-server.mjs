@@ -111,11 +111,11 @@ export async function startServer(more = {}) {
     ingress: ingressUrl,
     start,
     kill,
-    async register(uri) {
+    async register(uri, more = {}) {
       const answer = await fetch(`${adminUrl}/deployments`, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({ uri, force: true }),
+        body: JSON.stringify({ uri, force: true, ...more }),
       });
       if (!answer.ok) throw new Error(`${uri} could not be registered: ${await answer.text()}`);
     },

@@ -17,6 +17,8 @@ export interface ToolCallInput {
   readonly execute: (request: unknown, context?: ToolContext) => unknown;
   /** Has the call made in a place of its own, as a step that is journaled. Undefined: here. */
   readonly perform: ((make: MakeCall) => Awaitable<ToolCallOutcome>) | undefined;
+  /** Waits for an asynchronous `input`, where more than this process has a say in it. Undefined: the promise itself. */
+  readonly outside: (<T>(work: PromiseLike<T>) => PromiseLike<T>) | undefined;
   readonly maxOutputBytes: number;
   /** Called right before the tool is. False: nobody wants the answer any more, and the tool is not called. */
   readonly begin: () => boolean;
@@ -67,7 +69,8 @@ export function callTool(input: ToolCallInput, settled: (outcome: ToolCallOutcom
 }
 
 function checkRequest(input: ToolCallInput, index: number): Awaitable<Checked> {
-  const checked = checkSchema(input.input, input.requests[index]);
+  const begun = checkSchema(input.input, input.requests[index]);
+  const checked = isThenable(begun) && input.outside ? input.outside(begun) : begun;
   if (index + 1 >= input.requests.length) return checked;
   const orNext = (known: Checked) => (known.ok ? known : checkRequest(input, index + 1));
   return isThenable(checked) ? checked.then(orNext) : orNext(checked);

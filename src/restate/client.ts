@@ -46,6 +46,9 @@ export interface RestateOrchestrator {
   cancel(invocation: string, reason?: unknown): Promise<void>;
 }
 
+/** Restate tries for ever to reach what is no id at all. */
+const INVOCATION = /^inv_[0-9A-Za-z]{34}$/u;
+
 const schema = z.strictObject({
   ingress: z.url({ protocol: /^https?$/ }),
   reliable: z.boolean().optional(),
@@ -88,7 +91,7 @@ export function restateClient(options: RestateClientOptions): RestateOrchestrato
     run: (args: object) => launch(args as RunArguments).output as Promise<any>,
     start: (args: object) => launch(args as RunArguments).handle as RestateRun<any>,
     cancel: async (invocation, reason) => {
-      if (typeof invocation !== 'string' || !invocation.startsWith('inv_')) {
+      if (typeof invocation !== 'string' || !INVOCATION.test(invocation)) {
         throw new InvalidOptionsError(
           'cancel() takes the id of an invocation (`inv_...`), as `await run.invocation` gives it.',
         );

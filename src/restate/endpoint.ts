@@ -121,7 +121,13 @@ export function restateEndpoint(troupe: Troupe<any>, options: RestateEndpointOpt
         );
       }
       serving = new Serving(createServer(handler));
-      return serving.listen(port, address);
+      try {
+        return await serving.listen(port, address);
+      } catch (error) {
+        // Another port may be free.
+        serving = undefined;
+        throw error;
+      }
     },
     get activeInvocations() {
       return running.count;

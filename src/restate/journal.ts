@@ -35,6 +35,8 @@ export class Journal implements Clock {
   private lastId = 0;
   /** When the next sleep ends; Infinity: none is under way. */
   private sleepUntil = Infinity;
+  /** What was done before, and is under way once more. */
+  private readonly owed = new Set<Promise<unknown>>();
   private readonly tellings = new Set<(telling: Telling) => void>();
 
   /** @param time epoch milliseconds: as late as the journal knows it to be. */
@@ -79,6 +81,30 @@ export class Journal implements Clock {
     });
   }
 
+  /**
+   * Waits for something of the process that the same code begins again whenever the journal is read again: the journal
+   * keeps when it was done, and not what came of it, which need not be JSON.
+   */
+  outside<T>(work: PromiseLike<T>): Promise<T> {
+    const done = Promise.resolve(work).then(
+      () => null,
+      () => null,
+    );
+    return new Promise((resolve, reject) => {
+      this.expect(
+        this.context.run('outside', () => done),
+        () => {
+          // Read from the journal it may be done before it is done again.
+          this.owed.add(done);
+          void done.then(() => {
+            this.owed.delete(done);
+            work.then(resolve, reject);
+          });
+        },
+      );
+    });
+  }
+
   /** Hears what other invocations tell this one. */
   listen(heard: (telling: Telling) => void): void {
     if (this.tellings.size === 0) this.awaitTelling();
@@ -112,8 +138,10 @@ export class Journal implements Clock {
    */
   async work(isDone: () => boolean, isCaughtUp: () => boolean, settled: () => void): Promise<void> {
     for (;;) {
-      do await new Promise<void>((resolve) => nextTurn(resolve));
-      while (!isCaughtUp());
+      do {
+        await Promise.all(this.owed);
+        await new Promise<void>((resolve) => nextTurn(resolve));
+      } while (!isCaughtUp() || this.owed.size > 0);
       if (this.ring()) continue;
       settled();
       if (isDone()) return;

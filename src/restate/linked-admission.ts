@@ -12,6 +12,8 @@ import type { ProviderAnswer } from './wire.js';
 
 /** One wish for a call, until it is answered or taken back. */
 class Wish {
+  /** The slot it was granted. */
+  ticket: string | undefined;
   isTakenBack = false;
   /** Undefined: it waits in no queue. */
   whenTakenBack: (() => void) | undefined;
@@ -67,6 +69,7 @@ export class LinkedAdmission extends Admission {
     this.prepare(x, tool, link, budget, wish, mayWait).then(
       (isReady) => {
         if (isReady && !wish.isTakenBack) return go();
+        if (wish.ticket !== undefined) link.giveSlotBack(wish.ticket);
         link.giveBackUnused();
         budget?.giveBackUnused();
       },
@@ -84,14 +87,9 @@ export class LinkedAdmission extends Admission {
     mayWait: boolean,
   ): Promise<boolean> {
     if (!(await this.askProvider(x, link, wish, mayWait))) return false;
-    if (wish.isTakenBack) {
-      this.giveSlotBack(link);
-      return false;
-    }
-    if (budget) {
+    if (budget && !wish.isTakenBack) {
       const estimate = this.host.estimates.ofCall(x, tool, this.host.tools.optionsOf(x, tool));
       await budget.reserve(tool, estimate ?? null);
-      if (wish.isTakenBack) this.giveSlotBack(link);
     }
     return true;
   }
@@ -117,7 +115,7 @@ export class LinkedAdmission extends Admission {
       // Time has passed: in one process a timer would have seen it, and no run's call.
       if (change.reason !== 'elapsed') x.emit({ type: 'breaker_changed', ...change });
     }
-    if (got === 'granted') link.slots.push(ticket);
+    if (got === 'granted') link.slots.push((wish.ticket = ticket));
     if (got === 'full') {
       if (mayWait && !wish.isTakenBack) this.foundFull(x, link.provider, waiting);
       return false;
@@ -153,7 +151,7 @@ export class LinkedAdmission extends Admission {
         if (!wish.isTakenBack) host.guard(x, () => this.waitedTooLong(x, provider));
       });
       waiting.set(ticket, (answer) => {
-        link.slots.push(ticket);
+        link.slots.push((wish.ticket = ticket));
         link.take(answer);
         end(true);
       });
@@ -163,9 +161,5 @@ export class LinkedAdmission extends Admission {
       };
       x.send({ type: 'attempt.waiting', on: 'slot', until: null });
     });
-  }
-
-  private giveSlotBack(link: ProviderLink): void {
-    if (link.config.pool) link.provider.pool!.release();
   }
 }

@@ -76,6 +76,10 @@ export class LinkedEngine implements Engine {
     );
   }
 
+  outside<T>(work: PromiseLike<T>): Promise<T> {
+    return this.journal.outside(work);
+  }
+
   replica(bundle: Bundle, index: number, seed: number): Replica {
     const link = this.links.link(bundle.candidate.provider);
     return new RemoteReplica(this.host, this.journal, link, bundle, index, seed);

@@ -184,6 +184,14 @@ export class ProviderLink {
     });
   }
 
+  /** A slot that was granted and is not used. */
+  giveSlotBack(ticket: string): void {
+    const at = this.slots.indexOf(ticket);
+    if (at === -1) return;
+    this.slots.splice(at, 1);
+    this.leave(ticket);
+  }
+
   leave(ticket: string): void {
     this.send('leave', { now: this.journal.now(), ticket });
   }

@@ -7,11 +7,12 @@ import {
   PlanningError,
   type ErrorJson,
 } from '../core/errors.js';
-import { toJson } from '../core/json.js';
+import { toJson, type JsonValue } from '../core/json.js';
 import type { RunEvent } from '../core/events.js';
 import { orThrow, type OrchestrationOutput } from '../core/output.js';
 import type { PlanDecision, Planner } from '../core/planning/planner.js';
 import { RuleBasedPlanner } from '../core/planning/rules.js';
+import { isThenable, type Awaitable } from '../core/ports.js';
 import type { RetryOptions } from '../core/reliability.js';
 import { providerOf, type AnyTool } from '../core/tool.js';
 import { parseArguments } from '../runtime/arguments.js';
@@ -198,9 +199,25 @@ interface Decided {
   readonly at: number;
 }
 
+function settledIn<T>(journal: Journal, known: Awaitable<T>): Awaitable<T> {
+  return isThenable(known) ? journal.outside(known) : known;
+}
+
 /** What a planner decides is kept, as it may ask a model; the rules of a rule-based one are read again. */
 function journaled(planner: Planner, journal: Journal): Planner {
-  if (planner instanceof RuleBasedPlanner) return planner;
+  if (planner instanceof RuleBasedPlanner) {
+    return {
+      plan: (request, tools, context) =>
+        planner.plan(
+          request,
+          tools.map((tool) => ({
+            ...tool,
+            accepts: (asked: JsonValue) => settledIn(journal, tool.accepts(asked)),
+          })),
+          context,
+        ),
+    };
+  }
   return {
     plan: (request, tools, context) => {
       const decide = async (): Promise<Decided> => {

@@ -34,6 +34,9 @@ import {
 /** How long a follower waits for news before it is asked to come again, in milliseconds. */
 const FOLLOW_MS = 20_000;
 
+/** How long an instance has to stop what counts as hung, in milliseconds. */
+const LEAVING_MS = 10_000;
+
 export interface ServiceSettings {
   readonly planner: Planner;
   /** How often Restate carries on with what an instance did not finish, before it gives up. */
@@ -58,8 +61,10 @@ export function servicesOf(host: Host, settings: ServiceSettings, running: Runni
   } as const;
   const working = {
     ...options,
-    inactivityTimeout: 60_000,
-    abortTimeout: settings.hungAfterMs,
+    // Once Restate has asked for a pause, a call that goes on hears of no cancellation and no deadline any more: it must
+    // not ask before the call counts as hung.
+    inactivityTimeout: settings.hungAfterMs,
+    abortTimeout: Math.min(settings.hungAfterMs, LEAVING_MS),
     journalRetention: settings.retentionMs,
   };
   const run = restate.service({

@@ -1,23 +1,21 @@
 import type { MakeCall, ToolCallOutcome } from '../actors/tool-call.js';
 import type { Failure } from '../core/classify.js';
-import { describeError } from '../core/errors.js';
-import { toJson, type JsonValue } from '../core/json.js';
 import type { Clock, Logger } from '../core/ports.js';
 import type { NestedRun, ToolContext, ToolEmission } from '../core/tool.js';
-import { readUsage, type KnownUsage, type ReportedUsage, type Usage } from '../core/usage.js';
+import { readUsage, type KnownUsage, type ReadUsage, type ReportedUsage, type Usage } from '../core/usage.js';
 import type { OrchestrationOutput } from '../core/output.js';
 import type { Call } from '../runtime/call.js';
-import { charge, emit } from '../runtime/call-context.js';
+import { chargeRead, pass, readEmission, type ReadEmission } from '../runtime/call-context.js';
 import { systemClock } from '../runtime/clock.js';
 import { NestedRuns } from '../runtime/nested-runs.js';
 import { JOURNAL_VERSION } from './wire.js';
-import { recordThrown, reviveThrown, type ThrownRecord } from './thrown.js';
+import { recordThrown, reviveThrown, shortened, type ThrownRecord } from './thrown.js';
 
 /** What a tool said and did during its call, in order. */
 type Note =
-  | { readonly kind: 'event'; readonly event: JsonValue }
+  | { readonly kind: 'event'; readonly event: ReadEmission }
   | { readonly kind: 'warning'; readonly code: string; readonly message: string }
-  | { readonly kind: 'charge'; readonly usage: ReportedUsage }
+  | { readonly kind: 'charge'; readonly usage: ReadUsage }
   /** A nested run has ended, and used so much. */
   | { readonly kind: 'nested'; readonly usage: Usage };
 
@@ -50,6 +48,9 @@ export type StartNested = (
     readonly left: { tokens: number; costUsd: number };
   },
 ) => Promise<OrchestrationOutput>;
+
+/** Of what a tool sends during one call, as a journal keeps it: a server takes no entry over 32 MiB. */
+const MAX_NOTE_BYTES = 4 * 1024 * 1024;
 
 const nextTurn = globalThis.setImmediate;
 
@@ -89,15 +90,14 @@ function withUsage(outcome: Exclude<StepRecord['outcome'], ThrownOutcome>): Tool
 function applyNote(call: Call, note: Note, isAnswered: boolean): void {
   switch (note.kind) {
     case 'event': {
-      const event = note.event as unknown as ToolEmission;
       // Nobody has seen a failed call's pieces of an answer, and nobody shall.
-      if (isAnswered || event.type !== 'delta') emit(call, event);
+      if (isAnswered || !isDelta(note.event)) pass(call, note.event);
       return;
     }
     case 'warning':
       return call.x.warn(note.code, note.message);
     case 'charge':
-      return charge(call, note.usage);
+      return chargeRead(call, note.usage);
     case 'nested': {
       nestedOf(call);
       const used = { tokens: note.usage.totalTokens, costUsd: note.usage.costUsd };
@@ -106,6 +106,10 @@ function applyNote(call: Call, note: Note, isAnswered: boolean): void {
       return call.x.addUsage(note.usage);
     }
   }
+}
+
+function isDelta(read: ReadEmission): boolean {
+  return 'type' in read && read.type === 'delta';
 }
 
 function nestedOf(call: Call): NestedRuns {
@@ -132,6 +136,7 @@ class StepContext implements ToolContext {
   readonly #nestedErrors = new Set<unknown>();
   readonly #nested = new Set<Promise<unknown>>();
   readonly #left: { tokens: number; costUsd: number };
+  #noteBytes = 0;
   #isClosed = false;
 
   constructor(call: Call, attemptEnded: AbortSignal, startNested: StartNested) {
@@ -189,7 +194,8 @@ class StepContext implements ToolContext {
         value: (code: string, message: string) => this.#notes.push({ kind: 'warning', code, message }),
       },
     }) as typeof x;
-    const failure = host.judging.classify(noting, tool, error, Date.now());
+    const judged = host.judging.classify(noting, tool, error, Date.now());
+    const failure = { ...judged, message: shortened(judged.message) };
     const isNestedLimit = this.#nestedErrors.has(error);
     return { kind: 'threw', thrown: recordThrown(error), usage, failure, isNestedLimit };
   }
@@ -218,18 +224,19 @@ class StepContext implements ToolContext {
 
   #emit(event: ToolEmission): void {
     if (this.#isClosed || this.signal.aborted) return;
-    try {
-      const { value } = toJson(event, { maxDepth: 100, maxBytes: this.#call.host.maxOutputBytes });
-      this.#note({ kind: 'event', event: value });
-    } catch (error) {
-      const message = `"${this.#call.tool.name}" emitted an event that was left out: ${describeError(error)}.`;
-      this.#note({ kind: 'warning', code: 'event_ignored', message });
-    }
+    const read = readEmission(this.#call, event);
+    if (isDelta(read) && !this.streaming) return;
+    this.#noteBytes += 'problem' in read ? read.problem.length : JSON.stringify(read).length;
+    if (this.#noteBytes <= MAX_NOTE_BYTES) return this.#note({ kind: 'event', event: read });
+    const message = `"${this.#call.tool.name}" emitted more than ${MAX_NOTE_BYTES} bytes of events in one call; what came later was left out.`;
+    const isSaid = this.#notes.some((note) => note.kind === 'warning' && note.message === message);
+    if (!isSaid) this.#note({ kind: 'warning', code: 'event_ignored', message });
   }
 
   #charge(reported: ReportedUsage): void {
-    const { usage } = readUsage(reported);
-    this.#note({ kind: 'charge', usage: { ...reported } });
+    const read = readUsage(reported);
+    const { usage } = read;
+    this.#note({ kind: 'charge', usage: read });
     if (usage) this.#spend(usage.totalTokens, usage.costUsd ?? 0);
   }
 

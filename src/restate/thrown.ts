@@ -1,5 +1,5 @@
-import { isOrchestratorError, type ErrorJson } from '../core/errors.js';
-import { NotJson, toJson, type JsonObject, type JsonValue } from '../core/json.js';
+import { isOrchestratorError, type ErrorJson, type OrchestratorError } from '../core/errors.js';
+import { toJson, type JsonObject, type JsonValue } from '../core/json.js';
 import { reviveError } from '../core/output.js';
 
 /** What was thrown, as a journal keeps it. */
@@ -16,19 +16,26 @@ export interface ThrownRecord {
 }
 
 const LIMITS = { maxDepth: 20, maxBytes: 16 * 1024 };
+/** Of an error of Troupe's, which lists what each attempt failed with. */
+const OUR_LIMITS = { maxDepth: 100, maxBytes: 1024 * 1024 };
 const MAX_CAUSES = 8;
+/** Of a name or a message, in characters. */
+const MAX_TEXT = 16 * 1024;
 
-/** A record of anything thrown; what cannot be read of it is left out. */
+/** A record of anything thrown; what cannot be read of it is left out. It never throws: the call would be made again. */
 export function recordThrown(thrown: unknown, depth = 0): ThrownRecord {
-  if (!(thrown instanceof Error)) {
-    return { name: '', message: '', value: jsonOf(thrown) ?? textOf(thrown) };
+  // A proxy may throw at whatever it is asked.
+  if (!read(() => thrown instanceof Error)) {
+    return { name: '', message: '', value: jsonOf(thrown) ?? textOf(() => thrown) };
   }
-  const cause = read(() => thrown.cause);
-  const fields = fieldsOf(thrown);
+  const error = thrown as Error;
+  const cause = read(() => error.cause);
+  const ours = isOrchestratorError(error) ? oursOf(error) : undefined;
+  const fields = fieldsOf(error);
   return {
-    name: textOf(read(() => thrown.name)),
-    message: textOf(read(() => thrown.message)),
-    ...(isOrchestratorError(thrown) ? { ours: thrown.toJSON() } : fields ? { fields } : {}),
+    name: textOf(() => error.name),
+    message: textOf(() => error.message),
+    ...(ours ? { ours } : fields ? { fields } : {}),
     ...(cause === undefined || depth >= MAX_CAUSES ? {} : { cause: recordThrown(cause, depth + 1) }),
   };
 }
@@ -45,9 +52,20 @@ export function reviveThrown(record: ThrownRecord): unknown {
   return error;
 }
 
+/** Undefined: it only looks like one of Troupe's. */
+function oursOf(error: OrchestratorError): ErrorJson | undefined {
+  const json = jsonOf(
+    read(() => error.toJSON()),
+    OUR_LIMITS,
+  ) as Partial<ErrorJson> | undefined;
+  return typeof json?.name === 'string' && typeof json.code === 'string' && typeof json.message === 'string'
+    ? (json as ErrorJson)
+    : undefined;
+}
+
 function fieldsOf(error: Error): JsonObject | undefined {
   const fields: JsonObject = {};
-  for (const key of Object.keys(error)) {
+  for (const key of read(() => Object.keys(error)) ?? []) {
     if (['name', 'message', 'stack', 'cause'].includes(key)) continue;
     const value = jsonOf(read(() => (error as unknown as Record<string, unknown>)[key]));
     if (value !== undefined) fields[key] = value;
@@ -55,14 +73,8 @@ function fieldsOf(error: Error): JsonObject | undefined {
   return Object.keys(fields).length === 0 ? undefined : fields;
 }
 
-function jsonOf(value: unknown): JsonValue | undefined {
-  if (value === undefined) return undefined;
-  try {
-    return toJson(value, LIMITS).value;
-  } catch (error) {
-    if (error instanceof NotJson) return undefined;
-    throw error;
-  }
+function jsonOf(value: unknown, limits = LIMITS): JsonValue | undefined {
+  return value === undefined ? undefined : read(() => toJson(value, limits).value);
 }
 
 function read<T>(get: () => T): T | undefined {
@@ -73,6 +85,11 @@ function read<T>(get: () => T): T | undefined {
   }
 }
 
-function textOf(value: unknown): string {
-  return read(() => String(value)) ?? '';
+function textOf(get: () => unknown): string {
+  return shortened(read(() => String(get())) ?? '');
+}
+
+/** A text as long as a journal should hold. */
+export function shortened(text: string): string {
+  return text.length <= MAX_TEXT ? text : `${text.slice(0, MAX_TEXT)}…`;
 }

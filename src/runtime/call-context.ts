@@ -1,7 +1,7 @@
 import type { JsonValue } from '../core/json.js';
 import { toJson } from '../core/json.js';
 import type { NestedRun, RemainingBudget, ToolContext, ToolEmission } from '../core/tool.js';
-import { readUsage, type ReportedUsage } from '../core/usage.js';
+import { readUsage, type ReadUsage, type ReportedUsage } from '../core/usage.js';
 import type { RetryOptions } from '../core/reliability.js';
 import type { Clock, Logger } from '../core/ports.js';
 import { describeError, type OrchestratorError } from '../core/errors.js';
@@ -81,7 +81,10 @@ function remaining(call: Call): RemainingBudget {
 
 /** What a tool says it has used so far. */
 export function charge(call: Call, reported: ReportedUsage): void {
-  const { usage, ignored } = readUsage(reported);
+  chargeRead(call, readUsage(reported));
+}
+
+export function chargeRead(call: Call, { usage, ignored }: ReadUsage): void {
   if (usage === undefined || ignored.length > 0) {
     const fields = ignored.length > 0 ? ignored.map((name) => `\`${name}\``).join(', ') : 'it';
     call.x.warn(
@@ -166,48 +169,63 @@ const PLAIN: ReadonlySet<string> = new Set([
   'bundle_ready',
 ]);
 
-/** An event of a tool, as its run's stream has it. */
-export function emit(call: Call, event: ToolEmission): void {
+/** What can be passed on of an event that a tool sent. */
+export type ReadEmission =
+  | { readonly type: string; readonly fields: Record<string, JsonValue> }
+  /** Why nothing can. */
+  | { readonly problem: string };
+
+/** Reads what a tool sent; whatever it is, it never throws. */
+export function readEmission(call: Call, event: ToolEmission): ReadEmission {
+  const { name } = call.tool;
   try {
-    pass(call, event);
+    const type: unknown = (event as Partial<ToolEmission> | undefined)?.type;
+    if (typeof type !== 'string')
+      return { problem: `"${name}" emitted an event without a \`type\`; it was left out.` };
+    try {
+      const { type: _type, ...fields } = event;
+      const { value } = toJson(fields, { maxDepth: 100, maxBytes: call.host.maxOutputBytes });
+      return { type, fields: value as Record<string, JsonValue> };
+    } catch (error) {
+      return { problem: `"${name}" emitted a ${type} event that was left out: ${(error as Error).message}.` };
+    }
   } catch (error) {
-    const message = `"${call.tool.name}" emitted an event that cannot be read: ${describeError(error)}.`;
-    call.x.warn('event_ignored', message);
+    return { problem: `"${name}" emitted an event that cannot be read: ${describeError(error)}.` };
   }
 }
 
-function pass(call: Call, event: ToolEmission): void {
-  const { x, tool, options } = call;
-  const type: unknown = (event as Partial<ToolEmission> | undefined)?.type;
-  if (typeof type !== 'string') {
-    x.warn('event_ignored', `"${tool.name}" emitted an event without a \`type\`; it was left out.`);
-    return;
-  }
-  if (type === 'delta' && !x.spec.config.streaming) return;
-  let payload: JsonValue;
+/** An event of a tool, as its run's stream has it. */
+export function emit(call: Call, event: ToolEmission): void {
+  // Most tools send pieces of an answer whether anybody wants them or not.
+  if (!call.x.spec.config.streaming && isDelta(event)) return;
+  pass(call, readEmission(call, event));
+}
+
+function isDelta(event: ToolEmission): boolean {
   try {
-    const { type: _type, ...fields } = event;
-    payload = toJson(fields, { maxDepth: 100, maxBytes: call.host.maxOutputBytes }).value;
-  } catch (error) {
-    x.warn(
-      'event_ignored',
-      `"${tool.name}" emitted a ${type} event that was left out: ${(error as Error).message}.`,
-    );
-    return;
+    return event.type === 'delta';
+  } catch {
+    return false;
   }
-  const fields = payload as Record<string, JsonValue>;
+}
+
+export function pass(call: Call, read: ReadEmission): void {
+  const { x, tool, options } = call;
+  if ('problem' in read) return x.warn('event_ignored', read.problem);
+  const { type, fields } = read;
   if (type === 'delta') {
+    if (!x.spec.config.streaming) return;
     const text = typeof fields['text'] === 'string' ? fields['text'] : '';
     const data = fields['data'] === undefined ? {} : { data: fields['data'] };
     x.emit({ type, toolName: tool.name, attempt: options.attempt, text, ...data });
   } else if (type === 'warning') {
     x.warn(
       'tool_warning',
-      typeof fields['message'] === 'string' ? fields['message'] : JSON.stringify(payload),
+      typeof fields['message'] === 'string' ? fields['message'] : JSON.stringify(fields),
     );
   } else if (PLAIN.has(type)) {
     x.emit({ type: type as 'bundle_ready', data: fields });
   } else {
-    x.emit({ type: 'tool_event', name: type, toolName: tool.name, data: payload });
+    x.emit({ type: 'tool_event', name: type, toolName: tool.name, data: fields });
   }
 }

@@ -81,6 +81,7 @@ export class Call {
       requests: formsOf(tool, copyJson(x.spec.request)),
       execute: (request: unknown, context: ToolContext = own!) => this.invoke(request, context),
       perform: engine && ((make: MakeCall) => engine.perform(this, make)),
+      outside: engine && (<T>(work: PromiseLike<T>) => engine.outside(work)),
       maxOutputBytes: this.host.maxOutputBytes,
       begin: () => this.begin(),
     };

@@ -18,6 +18,8 @@ export interface Engine {
    * @param failure undefined: it answered.
    */
   consult(call: Call, failure: Failure | undefined, goOn: () => void): void;
+  /** Waits for something of the user's that is no call: an asynchronous schema. Asked for in the turn that began it. */
+  outside<T>(work: PromiseLike<T>): PromiseLike<T>;
   /** Has a replicate asked, wherever that is. */
   replica(bundle: Bundle, index: number, seed: number): Replica;
 }

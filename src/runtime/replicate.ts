@@ -247,7 +247,9 @@ export class ReplicateRun extends AttemptRecord implements Replica {
       this.host.guard(this, () => this.judgeAnswer(first!, second!));
     };
     if (!isThenable(own) && !isThenable(named)) return judge([own, named]);
-    void Promise.all<Awaitable<Checked>>([own, named]).then((both) => judge(both as Checked[]));
+    const { engine } = this.host;
+    const both = Promise.all<Awaitable<Checked>>([own, named]) as Promise<Checked[]>;
+    void (engine?.outside(both) ?? both).then(judge);
   }
 
   private judgeAnswer(own: Checked, named: Checked): void {

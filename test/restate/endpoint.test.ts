@@ -15,6 +15,16 @@ import { aServer, until } from './scene.js';
 
 const scene = aServer();
 
+interface Manifest {
+  readonly services: readonly { readonly name: string; readonly inactivityTimeout?: number }[];
+}
+
+async function manifestOf(endpoint: ReturnType<typeof restateEndpoint>): Promise<Manifest> {
+  const accept = 'application/vnd.restate.endpointmanifest.v4+json';
+  const answer = await endpoint.fetch(new Request('http://127.0.0.1/discover', { headers: { accept } }));
+  return (await answer.json()) as Manifest;
+}
+
 /** The alphabet of Bitcoin's addresses, in which Restate writes its keys. */
 const BASE58 = '123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz';
 
@@ -141,5 +151,11 @@ describe('an endpoint', () => {
     await expect(endpoint.listen()).rejects.toThrow(/listens already/u);
     await endpoint.close();
     expect(warned).toEqual([expect.stringContaining('identityKeys')]);
+
+describe('what an endpoint asks of Restate', () => {
+  it('is no pause before a call counts as hung: a call that was asked for one hears of no deadline', async () => {
+    const { services } = await manifestOf(restateEndpoint(new Troupe(), { hungAfterMs: 120_000 }));
+    const working = services.filter(({ name }) => name === 'TroupeRun' || name === 'TroupeReplicate');
+    expect(working.map(({ inactivityTimeout }) => inactivityTimeout)).toEqual([120_000, 120_000]);
   });
 });

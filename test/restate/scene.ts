@@ -1,4 +1,7 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { getRequestListener } from '@hono/node-server';
 import { afterAll, beforeAll } from 'vitest';
 import { startServer, type RestateServer } from '../../scripts/restate-server.mjs';
 import {
@@ -20,22 +23,40 @@ export function aServer(): { readonly server: RestateServer } {
   return scene;
 }
 
+export interface Serving extends Omit<RestateClientOptions, 'ingress'> {
+  /** One request and one response at a time: whatever is waited for ends the attempt, and the next reads the journal again. */
+  rereads?: boolean;
+}
+
 /** Serves a Troupe from this process while something is done with a client. */
 export async function served<T>(
   server: RestateServer,
   troupe: Troupe<any>,
   work: (client: ReturnType<typeof restateClient>) => Promise<T>,
-  options: Omit<RestateClientOptions, 'ingress'> = {},
+  { rereads = false, ...options }: Serving = {},
 ): Promise<T> {
   const endpoint = restateEndpoint(troupe);
-  const port = await endpoint.listen();
+  const plain = rereads ? await byRequests(endpoint.fetch) : undefined;
   try {
-    await server.register(`http://127.0.0.1:${port}`);
+    if (plain) await server.register(`http://127.0.0.1:${plain.port}`, { use_http_11: true });
+    else await server.register(`http://127.0.0.1:${await endpoint.listen()}`);
     return await work(restateClient({ ingress: server.ingress, ...options }));
   } finally {
+    plain?.close();
     await endpoint.close();
     await troupe.close({ graceMs: 0 });
   }
+}
+
+/** An HTTP/1 server for something in fetch style. */
+async function byRequests(fetch: (request: Request) => Promise<Response>) {
+  const http = createServer(getRequestListener(fetch, { overrideGlobalObjects: false }));
+  await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
+  const close = () => {
+    http.close();
+    http.closeAllConnections();
+  };
+  return { port: (http.address() as AddressInfo).port, close };
 }
 
 /** What a caller sees of a run. */
@@ -124,13 +145,13 @@ export async function bothWays<T>(
   server: RestateServer,
   make: () => Troupe<any>,
   work: (orchestrator: any, where: 'process' | 'restate') => Promise<T>,
-  { reliable = true }: { reliable?: boolean } = {},
+  { reliable = true, rereads = false }: { reliable?: boolean; rereads?: boolean } = {},
 ): Promise<{ process: T; restate: T }> {
   const local = make();
   const orchestrator = reliable ? new ReliableOrchestrator({ troupe: local }) : new Orchestrator(local);
   const process = await work(orchestrator, 'process');
   await local.close({ graceMs: 0 });
-  const restate = await served(server, make(), (client) => work(client, 'restate'), { reliable });
+  const restate = await served(server, make(), (client) => work(client, 'restate'), { reliable, rereads });
   return { process, restate };
 }
 
