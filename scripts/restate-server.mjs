@@ -103,6 +103,7 @@ export async function startServer() {
 
   await start();
   return {
+    version: VERSION,
     admin: adminUrl,
     ingress: ingressUrl,
     start,
