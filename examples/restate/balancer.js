@@ -17,13 +17,26 @@ export async function startBalancer(instances, port = 0) {
   const sessions = new Map();
   const clients = new Set();
   const taken = new Map(instances.map((instance) => [instance, 0]));
+  /** Instances that could not be reached, and until when they are passed over. */
+  const passedOver = new Map();
   let turn = 0;
+
+  const nextInstance = () => {
+    for (let tried = 0; tried < instances.length; tried++) {
+      const instance = instances[turn++ % instances.length];
+      if ((passedOver.get(instance) ?? 0) <= Date.now()) return instance;
+    }
+    return instances[turn++ % instances.length];
+  };
 
   const sessionOf = (instance) => {
     const known = sessions.get(instance);
     if (known && !known.closed && !known.destroyed) return known;
     const session = http2.connect(instance);
-    session.on('error', () => session.destroy());
+    session.on('error', () => {
+      passedOver.set(instance, Date.now() + 1000);
+      session.destroy();
+    });
     session.on('close', () => sessions.delete(instance));
     sessions.set(instance, session);
     return session;
@@ -36,7 +49,7 @@ export async function startBalancer(instances, port = 0) {
     session.on('error', () => session.destroy());
   });
   server.on('stream', (stream, headers) => {
-    const instance = instances[turn++ % instances.length];
+    const instance = nextInstance();
     taken.set(instance, taken.get(instance) + 1);
     const { [HTTP2_HEADER_AUTHORITY]: _, [HTTP2_HEADER_CONNECTION]: _connection, ...rest } = headers;
     const onward = sessionOf(instance).request(rest);

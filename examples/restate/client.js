@@ -15,7 +15,9 @@ const run = client.start({
 for await (const event of run.events) console.log(`   ${event.type}`);
 const { content, usage } = await run.output;
 assert.equal(content.answer, 'You asked: Why statecharts?');
-console.log(`   Instance ${content.instance} answered: "${content.answer}", for ${usage.totalTokens} tokens.`);
+console.log(
+  `   Instance ${content.instance} answered: "${content.answer}", for ${usage.totalTokens} tokens.`,
+);
 
 console.log('\n2. A bundle of ten: its replicates work on whichever instance they come to.');
 const where = new Map();

@@ -8,12 +8,15 @@ const { INSTANCE = 'a', PORT = '9081' } = process.env;
 /** Where another process started this one, it is told of each call. Your tools need nothing of the kind. */
 const tell = (what) => process.send?.({ instance: INSTANCE, ...what });
 
-const failure = (status) => Object.assign(new Error(`The model answered ${status}.`), { status });
+/** What went wrong, and what it cost: nothing. */
+const failure = (status) =>
+  Object.assign(new Error(`The model answered ${status}.`), { status, usage: { totalTokens: 0 } });
 
 /** Stands for a model that is often busy: the first call of a run fails. */
 const ask = defineTool({
   name: 'ask',
   provider: 'model',
+  estimate: () => ({ tokens: 50, costUsd: 0.001 }),
   async execute({ question }, _options, { attempt, signal, idempotencyKey }) {
     tell({ call: idempotencyKey });
     await delay(100, undefined, { signal });

@@ -19,13 +19,15 @@ const calls = [];
 async function startInstance(name) {
   const child = fork(fileOf('instance.js'), {
     env: { ...process.env, INSTANCE: name, PORT: '0' },
-    // Restate's word that whoever reaches an endpoint may call it, at every start: this one is on 127.0.0.1.
-    stdio: ['ignore', 'inherit', 'ignore', 'ipc'],
+    stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
   });
+  // Shown where something is wrong; else it is a word at every start that no `identityKeys` are given.
+  let complaints = '';
+  child.stderr.on('data', (part) => (complaints += part));
   child.on('message', (message) => {
     if (message.call) calls.push(message);
   });
-  const gone = once(child, 'exit').then(() => assert.fail(`Instance ${name} did not start.`));
+  const gone = once(child, 'exit').then(() => assert.fail(`Instance ${name} did not start: ${complaints}`));
   const [{ port }] = await Promise.race([once(child, 'message'), gone]);
   gone.catch(() => {});
   return { name, child, url: `http://127.0.0.1:${port}` };
@@ -64,15 +66,19 @@ async function kill(victim, { ingress }) {
   assert.ok(lost.length > 0, `Instance ${victim.name} had no call.`);
   await stop(victim.child, 'SIGKILL');
   const killedAt = performance.now();
-  say(`   Killed, with SIGKILL: calls ${lost.map(({ replicate }) => replicate).join(', ')} were in flight there.`);
+  say(
+    `   Killed, with SIGKILL: calls ${lost.map(({ replicate }) => replicate).join(', ')} were in flight there.`,
+  );
 
   const { evidenceBundle } = orThrow(await output);
   const tookMs = Math.round(performance.now() - killedAt);
-  const valid = evidenceBundle.replicates.filter(({ status }) => status === 'ok').length;
+  const valid = evidenceBundle.replicates.filter(({ status }) => status === 'valid').length;
   const again = lost.filter(({ call }) =>
     calls.some((other) => other.call === call && other.instance !== victim.name),
   );
-  say(`   The answer came ${tookMs} ms later, from ${valid} replicates: "${evidenceBundle.summary.consensus}".`);
+  say(
+    `   The answer came ${tookMs} ms later, from ${valid} replicates: "${evidenceBundle.summary.consensus}".`,
+  );
   say(`   ${again.length} calls were made again on the other instance, each under the key it had before.`);
   assert.equal(evidenceBundle.meta.issued, 10);
   assert.equal(evidenceBundle.summary.consensus, '5 cents');
