@@ -5,8 +5,8 @@ cd "$(dirname "$0")/.."
 script="$1"
 shift
 npm run --silent build:js
-# The guard compares Troupe with XState alone, so it needs no peers.
-if [[ "$script" != guard.mjs && ! bench/node_modules/.package-lock.json -nt bench/package-lock.json ]]; then
+# The guard compares Troupe with XState alone, and Restate is installed for the tests: they need no peers.
+if [[ "$script" != guard.mjs && "$script" != restate.mjs && ! bench/node_modules/.package-lock.json -nt bench/package-lock.json ]]; then
   npm ci --prefix bench --no-audit --no-fund --silent
 fi
 exec node --expose-gc "bench/$script" "$@"

@@ -1,4 +1,5 @@
 export interface RestateServer {
+  readonly version: string;
   readonly admin: string;
   readonly ingress: string;
   /** Starts it again, on the same data and ports. */

@@ -107,6 +107,7 @@ export async function startServer(more = {}) {
 
   await start();
   return {
+    version: VERSION,
     admin: adminUrl,
     ingress: ingressUrl,
     start,

@@ -1,4 +1,4 @@
-import { microseconds, ratioText } from './format.mjs';
+import { microseconds, milliseconds, ratioText } from './format.mjs';
 
 export function printMachine({ cpu, cores, memoryGb, node, v8, commit, versions }) {
   console.log(`${cpu}, ${cores} cores, ${memoryGb} GB · Node ${node} (V8 ${v8}) · commit ${commit}`);
@@ -32,5 +32,24 @@ export function printScale(rows) {
   for (const { what, value, target, isMet } of rows) {
     const verdict = target === undefined ? '' : `  (${target}: ${isMet ? 'met' : 'missed'})`;
     console.log(`  ${what.padEnd(62)} ${value}${verdict}`);
+  }
+}
+
+export function printRestate({ inFlight, rows, ratios }) {
+  console.log(
+    `\n${''.padEnd(44)}  median ms   p90 ms  runs/s (${inFlight} in flight)  processor ms: server, instance, caller`,
+  );
+  for (const { name, p50, p90, perSecond, serverMs, instanceMs, callerMs } of rows) {
+    const cells = [milliseconds(p50).padStart(11), milliseconds(p90).padStart(9)];
+    const rate = Math.round(perSecond).toString().padStart(10);
+    console.log(
+      `${name.padEnd(44)}${cells.join('')}${rate}${' '.repeat(17)}${milliseconds(serverMs).padStart(10)}${milliseconds(instanceMs).padStart(8)}${milliseconds(callerMs).padStart(8)}`,
+    );
+  }
+  console.log('\nRatios: of medians, of runs/s');
+  for (const { name, other, time, perSecond } of ratios) {
+    console.log(
+      `${name.padEnd(30)} to ${other.padEnd(44)}${ratioText(time).padStart(6)}${ratioText(perSecond).padStart(8)}`,
+    );
   }
 }

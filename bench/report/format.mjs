@@ -8,3 +8,7 @@ export function ratioText(ratio) {
     ? Math.round(ratio).toLocaleString('en')
     : ratio.toFixed(ratio >= 10 ? 1 : ratio >= 0.1 ? 2 : 3);
 }
+
+export function milliseconds(ms) {
+  return ms.toPrecision(ms >= 100 ? 3 : 2);
+}

@@ -1,4 +1,4 @@
-import { microseconds, ratioText } from './format.mjs';
+import { microseconds, milliseconds, ratioText } from './format.mjs';
 
 const row = (cells) => `| ${cells.join(' | ')} |`;
 
@@ -49,6 +49,42 @@ export function scalePage({ machine, isQuick, rows }) {
         value,
         target,
         isMet === undefined ? '' : isMet ? 'met' : 'missed',
+      ]),
+    ),
+  ].join('\n\n');
+}
+
+export function restatePage({ machine, isQuick, inFlight, rows, ratios }) {
+  const { date, commit, cpu, cores, memoryGb, node, versions } = machine;
+  const peers = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
+  return [
+    `Measured ${date} at ${commit}${isQuick ? ' (quick)' : ''}: ${cpu}, ${cores} cores (shared), ${memoryGb} GB, Node ${node}, ${peers.join(', ')}; server, one instance and the callers on this machine.`,
+    table(
+      [
+        '',
+        'median ms',
+        'p90 ms',
+        `a second, ${inFlight} in flight`,
+        'processor ms each: server',
+        'instance',
+        'caller',
+      ],
+      rows.map(({ name, p50, p90, perSecond, serverMs, instanceMs, callerMs }) => [
+        name,
+        milliseconds(p50),
+        milliseconds(p90),
+        Math.round(perSecond),
+        milliseconds(serverMs),
+        milliseconds(instanceMs),
+        milliseconds(callerMs),
+      ]),
+    ),
+    table(
+      ['Beside each other', 'time, one by one', `a second, ${inFlight} in flight`],
+      ratios.map(({ name, other, time, perSecond }) => [
+        `${name} to ${other}`,
+        `${ratioText(time)}×`,
+        `${ratioText(perSecond)}×`,
       ]),
     ),
   ].join('\n\n');

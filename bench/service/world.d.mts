@@ -1,2 +1,2 @@
-/** `import 'troupe'` in the example: as `npm install` would link it. */
-export function linkTroupe(): void;
+/** `import 'troupe'` in an example (default: examples/service): as `npm install` would link it. */
+export function linkTroupe(folder?: string): void;

@@ -8,9 +8,9 @@ import { startPostgres } from '../../scripts/postgres-server.mjs';
 const root = path.join(import.meta.dirname, '../..');
 const service = path.join(root, 'examples/service');
 
-/** `import 'troupe'` in the example: as `npm install` would link it. */
-export function linkTroupe() {
-  const modules = path.join(service, 'node_modules');
+/** `import 'troupe'` in an example: as `npm install` would link it. */
+export function linkTroupe(folder = service) {
+  const modules = path.join(folder, 'node_modules');
   if (existsSync(path.join(modules, 'troupe'))) return;
   mkdirSync(modules, { recursive: true });
   symlinkSync(root, path.join(modules, 'troupe'));

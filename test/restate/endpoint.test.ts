@@ -151,6 +151,8 @@ describe('an endpoint', () => {
     await expect(endpoint.listen()).rejects.toThrow(/listens already/u);
     await endpoint.close();
     expect(warned).toEqual([expect.stringContaining('identityKeys')]);
+  });
+});
 
 describe('what an endpoint asks of Restate', () => {
   it('is no pause before a call counts as hung: a call that was asked for one hears of no deadline', async () => {

@@ -29,16 +29,6 @@ describe('a scripted run', () => {
   }
 });
 
-describe('what a planner decides', () => {
-  const chain = { plan: () => ({ strategy: 'chain', steps: [{ tool: 'a' }, { tool: 'b' }] }) };
-  const parallel = (policy: string) => ({
-    plan: () => ({ strategy: 'parallel', policy, steps: [{ tool: 'a' }, { tool: 'b' }] }),
-  });
-  void chain;
-  void parallel;
-  it.todo('is carried out step by step');
-});
-
 describe('nested runs', () => {
   it('count, and end with the call that started them', async () => {
     const make = () =>
