@@ -85,24 +85,17 @@ export class Journal implements Clock {
    * Waits for something of the process that the same code begins again whenever the journal is read again: the journal
    * keeps when it was done, and not what came of it, which need not be JSON.
    */
-  outside<T>(work: PromiseLike<T>): Promise<T> {
+  async outside<T>(work: PromiseLike<T>): Promise<T> {
     const done = Promise.resolve(work).then(
       () => null,
       () => null,
     );
-    return new Promise((resolve, reject) => {
-      this.expect(
-        this.context.run('outside', () => done),
-        () => {
-          // Read from the journal it may be done before it is done again.
-          this.owed.add(done);
-          void done.then(() => {
-            this.owed.delete(done);
-            work.then(resolve, reject);
-          });
-        },
-      );
-    });
+    await this.answerOf(this.context.run('outside', () => done));
+    // Read from the journal it may be done before it is done again.
+    this.owed.add(done);
+    await done;
+    this.owed.delete(done);
+    return work;
   }
 
   /** Hears what other invocations tell this one. */
