@@ -136,9 +136,9 @@ const estimate = fc.option(fc.integer({ min: 1, max: 60 }), { nil: undefined });
 const rarely = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined, freq: 2 });
 
 const options = fc.record({
-  attemptTimeoutMs: fc.constant(400),
-  abortGraceMs: fc.constant(200),
-  timeoutMs: rarely(fc.constantFrom(5000, 20_000)),
+  attemptTimeoutMs: fc.constant(1200),
+  abortGraceMs: fc.constant(1000),
+  timeoutMs: rarely(fc.constantFrom(20_000, 30_000)),
   budget: rarely(fc.record({ tokens: fc.integer({ min: 20, max: 200 }) })),
   onLimit: rarely(fc.constant('return')),
   streaming: rarely(fc.constant(true)),
@@ -175,7 +175,7 @@ const bundle = fc.record({
     stopping: fc.constantFrom('posterior', 'dirichlet', 'esc', 'evalue', 'fixed'),
     epsilon: rarely(fc.constantFrom(0, 0.05, 0.3)),
     perReplicateBudget: rarely(fc.record({ tokens: fc.integer({ min: 5, max: 60 }) })),
-    replicateTimeoutMs: rarely(fc.constant(1500)),
+    replicateTimeoutMs: rarely(fc.constant(6000)),
     speculate: rarely(fc.constant(true)),
   }),
 });
