@@ -7,6 +7,7 @@ import {
   describeError,
   isOrchestratorError,
   OrchestratorError,
+  StoreError,
 } from '../core/errors.js';
 import type { RunEvent, RunEventBody } from '../core/events.js';
 import { rememberError, reviveError, type OrchestrationOutput } from '../core/output.js';
@@ -18,7 +19,7 @@ import { emptyOutcome, replayedOutcome, terminalEvent } from '../runtime/outcome
 import { Participant } from '../runtime/participant.js';
 import { StartedRun, type Run, type RunSnapshot } from '../runtime/run-handle.js';
 import { onAbort } from '../runtime/signals.js';
-import type { Ingress } from './ingress.js';
+import { InvocationLost, type Ingress } from './ingress.js';
 import type { CancelMessage } from './services.js';
 import { recordThrown, reviveThrown } from './thrown.js';
 import { RUN_SERVICE, WIRE_VERSION, type Followed, type RunAnswer, type RunMessage } from './wire.js';
@@ -40,6 +41,9 @@ export interface Ids {
 /** What a run is asked to do, as far as it travels. */
 export type Asking = Pick<RunMessage, 'isReliable' | 'retry' | 'toolName' | 'options'>;
 
+/** Runs of one key that were killed, one after the other, before a caller is told. */
+const MOST_LOST = 100;
+
 /** One caller of a run that goes on elsewhere: its stream, its promise, and the way to leave. */
 export class ClientRun {
   private readonly participant: Participant;
@@ -53,6 +57,7 @@ export class ClientRun {
   /** Another caller began it. */
   private isJoined = false;
   private isFollowed = false;
+  private grace: NodeJS.Timeout | undefined;
   private readonly following = new AbortController();
   private lastTool: string | null = null;
   private attempts = 0;
@@ -76,7 +81,7 @@ export class ClientRun {
 
   /** Hands the run in. */
   begin(): this {
-    this.work().catch((error) => this.end({ error: known(error) }));
+    this.work().catch((error) => this.failed(error));
     return this;
   }
 
@@ -117,8 +122,12 @@ export class ClientRun {
     for (let generation = 0; !this.participant.isEnded; generation++) {
       const key = keyOf(idempotencyKey, generation);
       const { invocationId, status } = await ingress.send(RUN_SERVICE, 'run', this.message(), key);
-      const earlier =
-        status === 'PreviouslyAccepted' ? await ingress.output<RunAnswer>(invocationId) : undefined;
+      const earlier = status === 'PreviouslyAccepted' ? await this.earlier(invocationId) : undefined;
+      // It was killed, or given up: that is no answer to keep.
+      if (earlier === 'lost') {
+        if (generation < MOST_LOST) continue;
+        throw new InvocationLost(`all ${MOST_LOST} runs of the key "${idempotencyKey}" were killed`);
+      }
       if (earlier && earlier.caller !== ids.caller) {
         this.checkSame(earlier, idempotencyKey);
         // An answer is kept under its key, a failure is not: the run is made again, under the key's next name.
@@ -132,6 +141,15 @@ export class ClientRun {
       this.isJoined = answer.caller !== ids.caller;
       if (this.isJoined) this.checkSame(answer, idempotencyKey);
       return this.conclude(answer);
+    }
+  }
+
+  private async earlier(invocation: string): Promise<RunAnswer | 'lost' | undefined> {
+    try {
+      return await this.ingress.output<RunAnswer>(invocation);
+    } catch (error) {
+      if (error instanceof InvocationLost) return 'lost';
+      throw error;
     }
   }
 
@@ -275,8 +293,13 @@ export class ClientRun {
     const { participant } = this;
     if (participant.isEnded || participant.leaving) return;
     participant.leaving = { kind: 'cancelled', reason };
-    if (this.invocation !== undefined) this.tellCancel(this.invocation, reason);
-    else this.learnInvocation().catch(() => {});
+    if (this.invocation !== undefined) return this.tellCancel(this.invocation, reason);
+    this.learnInvocation().catch(() => {});
+    // Where Restate cannot be reached, nobody waits for it. Should it have taken the run, it is cancelled once that is known.
+    const giveUp = () => {
+      if (this.invocation === undefined) this.leave();
+    };
+    this.grace = setTimeout(giveUp, this.asked.config.abortGraceMs);
   }
 
   private tellCancel(run: string, reason: unknown): void {
@@ -286,11 +309,18 @@ export class ClientRun {
     this.ingress
       .call(RUN_SERVICE, 'cancel', message)
       .then(() => (this.isJoined ? this.leave() : undefined))
-      .catch((error: unknown) => this.end({ error: known(error) }));
+      .catch((error: unknown) => this.failed(error));
+  }
+
+  private failed(error: unknown): void {
+    // A caller who has left need not hear that Restate cannot be reached.
+    if (this.participant.leaving && error instanceof StoreError) this.leave();
+    else this.end({ error: known(error) });
   }
 
   /** It goes on without this caller, or was never handed in. */
   private leave(): void {
+    if (this.participant.isEnded) return;
     const { output, error } = emptyOutcome(this.participant, this.asking.toolName);
     error!.output = output;
     this.end({ error: error! });
@@ -298,6 +328,7 @@ export class ClientRun {
 
   private end(settle: { output: OrchestrationOutput } | { error: unknown }): void {
     this.following.abort();
+    clearTimeout(this.grace);
     if (!this.participant.isEnded) this.participant.end(undefined, settle);
   }
 

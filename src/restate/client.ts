@@ -46,6 +46,15 @@ export interface RestateOrchestrator {
   cancel(invocation: string, reason?: unknown): Promise<void>;
 }
 
+function areHeaders(headers: Record<string, string>): boolean {
+  try {
+    new Headers(headers);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Restate tries for ever to reach what is no id at all. */
 const INVOCATION = /^inv_[0-9A-Za-z]{34}$/u;
 
@@ -53,7 +62,10 @@ const schema = z.strictObject({
   ingress: z.url({ protocol: /^https?$/ }),
   reliable: z.boolean().optional(),
   reliability: z.custom<RetryOptions>().optional(),
-  headers: z.record(z.string(), z.string()).optional(),
+  headers: z
+    .record(z.string(), z.string())
+    .refine(areHeaders, { message: 'must be names and values that HTTP allows' })
+    .optional(),
   reconnectMs: z.number().min(0).finite().optional(),
 });
 

@@ -64,6 +64,8 @@ export class LinkedEngine implements Engine {
     // A good answer of a breaker that is closed can wait to be told; what opens or closes one cannot.
     const isWaitedFor =
       failure !== undefined || ((permit?.kind === 'probe' || isSlow) && !call.x.checksAnswers);
+    const taken = permit && link.whenTaken(permit);
+    if (taken) return void taken.then(goOn);
     if (!permit || call.aborted || !isWaitedFor) return goOn();
     const error = failure && new Error(failure.message);
     link.consult(permit, failure, error, isSlow).then(

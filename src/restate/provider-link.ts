@@ -1,5 +1,6 @@
 import { serde, type RestatePromise, type Serde } from '@restatedev/restate-sdk';
 import type { Failure } from '../core/classify.js';
+import type { BreakerChange } from '../core/events.js';
 import type { BreakerPorts, Permit } from '../runtime/breaker.js';
 import type { Provider, ProviderConfig } from '../runtime/providers.js';
 import { LinkedBreaker, LinkedPool, LinkedRetryBudget } from './linked-provider.js';
@@ -45,6 +46,8 @@ export class ProviderLink {
   /** What was just learned of it. */
   news: Looked | undefined;
   private asking: Promise<Looked> | undefined;
+  /** Failures that were told without waiting, until the provider has answered. */
+  private readonly untaken = new Map<Permit, Promise<void>>();
   /** Permits whose end was told already. */
   readonly reported = new Set<Permit>();
   /** A failure that counts against the retry budget, and was not told yet. */
@@ -55,6 +58,8 @@ export class ProviderLink {
     readonly config: ProviderConfig,
     private readonly journal: Journal,
     ports: BreakerPorts,
+    /** Who hears of changes that come of what is done now. */
+    private readonly hearing: () => (change: BreakerChange) => void,
   ) {
     this.breaker = new LinkedBreaker(this, ports);
     this.retryBudget = config.retryBudget && new LinkedRetryBudget(config.retryBudget, this);
@@ -91,7 +96,9 @@ export class ProviderLink {
   }
 
   /** Those who ask at the same time are told the same. */
-  private ask(): Promise<Looked> {
+  private async ask(): Promise<Looked> {
+    // A look does not queue up behind what was told before.
+    if (this.untaken.size > 0) await Promise.all(this.untaken.values());
     this.asking ??= this.journal.answerOf(askHowItIs(this.journal.context, this.key)).then((looked) => {
       this.asking = undefined;
       this.journal.noteTime(looked.now);
@@ -142,7 +149,12 @@ export class ProviderLink {
     return { permit, answer };
   }
 
-  /** Tells how a call ended, where nothing depends on the answer. */
+  /** The provider has answered to the failure of a call that was stopped. */
+  whenTaken(permit: Permit): Promise<void> | undefined {
+    return this.untaken.get(permit);
+  }
+
+  /** Tells how a call ended, where nothing depends on the answer; a failure may open the breaker, and that is heard of. */
   report(permit: Permit, outcome: ReportMessage['outcome'], isSlow: boolean, error: unknown): void {
     if (this.reported.has(permit)) return;
     this.reported.add(permit);
@@ -151,7 +163,7 @@ export class ProviderLink {
     const isNeutral = outcome === 'ignored' || outcome === 'cancelled';
     if (isNeutral && permit.kind !== 'probe' && retry === null) return;
     if (outcome === 'success' && !this.isNews(permit, isSlow)) return;
-    this.send<ReportMessage>('report', {
+    const message: ReportMessage = {
       now: this.journal.now(),
       permit,
       outcome,
@@ -160,7 +172,23 @@ export class ProviderLink {
       openUntil: null,
       cooldownUntil: null,
       retry,
-    });
+    };
+    if (outcome === 'failure') this.hearOf(permit, message);
+    else this.send('report', message);
+  }
+
+  private hearOf(permit: Permit, message: ReportMessage): void {
+    const hear = this.hearing();
+    const heard = this.journal
+      .answerOf(this.call<ReportMessage, ReportAnswer>('report', message))
+      .then(({ provider, changes }) => {
+        this.untaken.delete(permit);
+        this.take({ provider });
+        for (const change of changes) hear(change);
+      });
+    // Its provider's object was ended from outside: whoever waits goes on by what is known here.
+    const taken = heard.catch(() => void this.untaken.delete(permit));
+    this.untaken.set(permit, taken);
   }
 
   openUntil(until: number, error: unknown): void {

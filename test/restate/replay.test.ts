@@ -8,6 +8,7 @@ const scene = aServer();
 /** In this mode nothing reaches a call while it goes on, its deadline included: these would wait for ever. */
 const NEEDS_A_STREAM: ReadonlySet<string> = new Set([
   'an attempt that takes too long',
+  'attempts that take too long, and open the breaker',
   'a tool that ignores its signal',
   'a deadline',
   'a deadline, returned',

@@ -90,6 +90,13 @@ export const scenarios: Record<string, Scenario> = {
     make: () => ({ tools: [scriptedTool('t', [hang(), ok('second')])], reliability: quick }),
     args: named('t', { options: { attemptTimeoutMs: 80 } }),
   },
+  'attempts that take too long, and open the breaker': {
+    make: () => ({
+      tools: [scriptedTool('t', [hang()])],
+      reliability: { ...quick, maxRetries: 3, breaker: { failures: 2, openMs: 60_000 } },
+    }),
+    args: named('t', { options: { attemptTimeoutMs: 80 } }),
+  },
   'a tool that ignores its signal': {
     make: () => ({ tools: [scriptedTool('t', [ignoreAbort()])], reliability: quick }),
     args: named('t', { options: { timeoutMs: 100, abortGraceMs: 50 } }),

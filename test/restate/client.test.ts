@@ -1,0 +1,275 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import { Troupe, type RunEvent } from '../../src/index.js';
+import { restateClient, restateEndpoint } from '../../src/restate/index.js';
+import { fail, hang, ok, scriptedTool, slow, type ScriptStep } from '../../src/testing/index.js';
+import { aServer, served, until } from './scene.js';
+
+const scene = aServer();
+let names = 0;
+
+/** A client of a Troupe with one tool, named `t`. */
+async function withTool<T>(
+  script: readonly ScriptStep[],
+  work: (client: ReturnType<typeof restateClient>, tool: ReturnType<typeof scriptedTool>) => Promise<T>,
+): Promise<T> {
+  const tool = scriptedTool('t', script, { provider: `client ${++names}` });
+  const reliability = { maxRetries: 0, breaker: false } as const;
+  return served(scene.server, new Troupe({ tools: [tool] as never, reliability }), (client) =>
+    work(client, tool),
+  );
+}
+
+const asked = (more: object = {}) => ({ toolName: 't', request: { q: 1 }, ...more });
+const keyed = (idempotencyKey: string, more: object = {}) => asked({ options: { idempotencyKey, ...more } });
+
+describe('an idempotency key', () => {
+  const keys = {
+    'with spaces': ' a key  ',
+    'with an emoji': 'clé 🗝️ 鍵',
+    'with line breaks': 'a\r\nb\n\tc\u0000',
+    'of 512 characters': '鍵'.repeat(512),
+    'with a lone surrogate': 'a\ud800b',
+    'like another one, encoded': encodeURIComponent('clé 🗝️ 鍵'),
+    'like another generation': 'a#1',
+  };
+  for (const [name, key] of Object.entries(keys)) {
+    it(`may be a text ${name}`, async () => {
+      await withTool([(call) => call.number], async (client, tool) => {
+        const first = await client.run(keyed(key));
+        const second = await client.run(keyed(key));
+        expect([first.content, first.metadata.replayed]).toEqual([1, false]);
+        expect([second.content, second.metadata.replayed]).toEqual([1, true]);
+        expect(tool.calls).toHaveLength(1);
+      });
+    });
+  }
+
+  it('that was used for another request is a conflict, in flight and afterwards', async () => {
+    await withTool([slow(200, ok(1))], async (client, tool) => {
+      const first = client.start(keyed('conflict'));
+      await first.invocation;
+      const other = { ...keyed('conflict'), request: { q: 2 } };
+      await expect(client.run(other)).rejects.toMatchObject({ name: 'ConflictError', code: 'conflict' });
+      expect((await first.output).content).toBe(1);
+      await expect(client.run(other)).rejects.toMatchObject({ name: 'ConflictError' });
+      expect(tool.calls).toHaveLength(1);
+    });
+  });
+
+  it('is free again after failures', async () => {
+    await withTool([fail(400), fail(401), ok('third')], async (client, tool) => {
+      const outputs = [];
+      for (let run = 0; run < 4; run++) outputs.push(await client.run(keyed('after failures')));
+      expect(outputs.map(({ status }) => status)).toEqual(['failed', 'failed', 'completed', 'completed']);
+      expect(outputs.map(({ metadata }) => metadata.replayed)).toEqual([false, false, false, true]);
+      expect(tool.calls).toHaveLength(3);
+    });
+  });
+
+  it('is free again after its invocation was killed', async () => {
+    await withTool([hang(), ok('second')], async (client, tool) => {
+      const first = client.start(keyed('killed'));
+      await until(() => tool.calls.length === 1, 'the call was made');
+      const killed = await fetch(`${scene.server.admin}/invocations/${await first.invocation}/kill`, {
+        method: 'PATCH',
+      });
+      expect(killed.ok).toBe(true);
+      await expect(first.output).rejects.toMatchObject({ code: 'internal' });
+      expect((await client.run(keyed('killed'))).content).toBe('second');
+    });
+  });
+
+  it('in flight is one execution for all who ask, and who joins may leave', async () => {
+    await withTool([slow(500, ok('shared'))], async (client, tool) => {
+      const first = client.start(keyed('shared'));
+      await first.invocation;
+      const leaving = client.start(keyed('shared'));
+      const staying = client.start(keyed('shared'));
+      await Promise.all([leaving.invocation, staying.invocation]);
+      leaving.cancel(new Error('no time'));
+      await expect(leaving.output).rejects.toMatchObject({
+        name: 'AbortError',
+        cause: { message: 'no time' },
+      });
+      expect((await first.output).metadata.coalesced).toBe(false);
+      const output = await staying.output;
+      expect(output).toMatchObject({ content: 'shared', metadata: { coalesced: true } });
+      expect(output.traceId).toBe(staying.traceId);
+      expect(tool.calls).toHaveLength(1);
+    });
+  });
+});
+
+describe('a cancellation', () => {
+  it('before it was handed in makes no call', async () => {
+    await withTool([ok()], async (client, tool) => {
+      const run = client.start(asked());
+      run.cancel(new Error('at once'));
+      await expect(run.output).rejects.toMatchObject({ code: 'cancelled', cause: { message: 'at once' } });
+      await expect(
+        client.run(asked({ signal: AbortSignal.abort(new Error('before')) })),
+      ).rejects.toMatchObject({
+        code: 'cancelled',
+        cause: { message: 'before' },
+      });
+      expect(tool.calls).toHaveLength(0);
+    });
+  });
+
+  it('at any moment ends the run, once, and again after its end does nothing', async () => {
+    await withTool([hang()], async (client) => {
+      for (const ms of [0, 1, 3, 10, 30, 100, 300]) {
+        const run = client.start(ms % 2 ? asked() : keyed(`cancelled after ${ms}`));
+        await delay(ms);
+        run.cancel('enough');
+        run.cancel('again');
+        await expect(run.output).rejects.toMatchObject({ code: 'cancelled', cause: 'enough' });
+        run.cancel('afterwards');
+      }
+    });
+  });
+
+  it('reaches a run that was started elsewhere; what is no id is refused at once', async () => {
+    await withTool([hang()], async (client, tool) => {
+      const run = client.start(asked());
+      await until(() => tool.calls.length === 1, 'the call was made');
+      const other = restateClient({ ingress: scene.server.ingress });
+      await other.cancel(await run.invocation, new Error('from elsewhere'));
+      await expect(run.output).rejects.toMatchObject({
+        code: 'cancelled',
+        cause: { message: 'from elsewhere' },
+      });
+      await other.cancel(await run.invocation);
+      for (const id of ['', 'inv_', 'inv_garbage', 'inv_ ☃', 7, null, `inv_${'x'.repeat(99)}`]) {
+        await expect(other.cancel(id as never)).rejects.toMatchObject({ code: 'invalid_options' });
+      }
+    });
+  });
+});
+
+describe('events', () => {
+  const typesOf = async (events: AsyncIterable<RunEvent>) => {
+    const types: string[] = [];
+    for await (const { type } of events) types.push(type);
+    return types;
+  };
+  const all = ['run_started', 'tool_started', 'run_completed'];
+
+  it('are read by any number of readers, each from the start, also after the end', async () => {
+    await withTool([slow(150, ok())], async (client) => {
+      const run = client.start(asked());
+      const readers = [typesOf(run.events), typesOf(run.events)];
+      await delay(100);
+      readers.push(typesOf(run.events));
+      await run.output;
+      readers.push(typesOf(run.events));
+      expect(await Promise.all(readers)).toEqual([all, all, all, all]);
+    });
+  });
+
+  it('nobody reads to the end do not hold up the run', async () => {
+    await withTool([slow(100, ok())], async (client) => {
+      const run = client.start(asked());
+      for await (const event of run.events) if (event.type === 'run_started') break;
+      expect((await run.output).status).toBe('completed');
+      expect(await typesOf(run.events)).toEqual(all);
+    });
+  });
+
+  it('pass through `redact`, which may throw', async () => {
+    await withTool([ok('secret')], async (client) => {
+      const redact = (event: RunEvent) => {
+        if (event.type === 'tool_started') throw new Error('no');
+        return event.type === 'run_completed' ? ({ ...event, usage: undefined } as never) : event;
+      };
+      const run = client.start(asked({ options: { redact } }));
+      const seen: RunEvent[] = [];
+      for await (const event of run.events) seen.push(event);
+      expect(seen.map(({ type }) => type)).toContain('run_completed');
+      expect((seen.at(-1) as { usage?: unknown }).usage).toBeUndefined();
+      expect((await run.output).status).toBe('completed');
+    });
+  });
+});
+
+describe('an ingress', () => {
+  const answering = async (status: number, body: string, work: (url: string) => Promise<void>) => {
+    const http = createServer((_request, response) => response.writeHead(status).end(body));
+    await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
+    try {
+      await work(`http://127.0.0.1:${(http.address() as AddressInfo).port}`);
+    } finally {
+      http.close();
+      http.closeAllConnections();
+    }
+  };
+  const wrong = [
+    [500, '{"message":"broken"}', 'internal'],
+    [500, '<html>broken</html>', 'internal'],
+    [404, '{"message":"no such service"}', 'store_failed'],
+    [502, '<html>bad gateway</html>', 'store_failed'],
+    [200, '<html>a portal</html>', 'store_failed'],
+    [200, '', 'internal'],
+    [200, '{}', 'internal'],
+    [200, 'null', 'internal'],
+    [200, '[1]', 'internal'],
+  ] as const;
+  for (const [status, body, code] of wrong) {
+    it(`that answers ${status} ${body || 'nothing'} rejects the run`, async () => {
+      await answering(status, body, async (ingress) => {
+        const client = restateClient({ ingress, reconnectMs: 250 });
+        await expect(client.run(asked())).rejects.toMatchObject({ code: expect.any(String) });
+        await expect(client.run(asked())).rejects.toMatchObject({ code });
+        await expect(client.run(keyed('k'))).rejects.toMatchObject({ code: expect.any(String) });
+      });
+    });
+  }
+
+  it('that is down rejects the run in time, and a cancelled one as cancelled', async () => {
+    const client = restateClient({ ingress: 'http://127.0.0.1:9', reconnectMs: 300 });
+    await expect(client.run(asked())).rejects.toMatchObject({ name: 'StoreError' });
+    const run = client.start(asked());
+    await delay(20);
+    run.cancel('enough');
+    await expect(run.output).rejects.toMatchObject({ code: 'cancelled', cause: 'enough' });
+  });
+
+  it('takes options that can be used only', () => {
+    const ingress = 'http://127.0.0.1:8080';
+    for (const options of [
+      {},
+      { ingress: 'nowhere' },
+      { ingress: 'ftp://127.0.0.1' },
+      { ingress, reconnectMs: -1 },
+      { ingress, reconnectMs: NaN },
+      { ingress, headers: { a: 1 } },
+      { ingress, headers: { a: 'b\nc' } },
+      { ingress, headers: { 'a b': 'c' } },
+      { ingress, reliable: false, reliability: { maxRetries: 1 } },
+      { ingress, reliability: { breaker: false } },
+      { ingress, reliability: { delay: () => 1 } },
+      { ingress, unknown: 1 },
+      null,
+    ]) {
+      expect(() => restateClient(options as never), JSON.stringify(options)).toThrow(
+        expect.objectContaining({ code: 'invalid_options' }),
+      );
+    }
+    for (const options of [
+      { identityKeys: ['no key'] },
+      { planner: {} },
+      { maxCrashRetries: 0 },
+      { retentionMs: Infinity },
+      { hungAfterMs: 0 },
+      { unknown: 1 },
+    ]) {
+      expect(() => restateEndpoint(new Troupe(), options as never)).toThrow(
+        expect.objectContaining({ code: 'invalid_options' }),
+      );
+    }
+    expect(() => restateEndpoint({} as never)).toThrow(expect.objectContaining({ code: 'invalid_options' }));
+  });
+});
