@@ -155,7 +155,13 @@ export class ClientRun {
 
   /** Which invocation it is, once somebody needs to know. */
   private async learnInvocation(): Promise<void> {
-    if (this.isLearning || this.invocation !== undefined || this.asked.config.idempotencyKey !== undefined)
+    if (
+      this.participant.isEnded ||
+      this.participant.isEnded ||
+      this.isLearning ||
+      this.invocation !== undefined ||
+      this.asked.config.idempotencyKey !== undefined
+    )
       return;
     this.isLearning = true;
     const { invocationId } = await this.ingress.send(RUN_SERVICE, 'run', this.message(), this.ids.runId);

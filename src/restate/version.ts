@@ -6,6 +6,8 @@ import { JOURNAL_VERSION, WIRE_VERSION } from './wire.js';
  */
 export class VersionMismatch extends Error {
   override name = 'TroupeVersionMismatch';
+  // Restate shows it to callers: where in the code it was thrown is nothing to them.
+  override stack = '';
 }
 
 /**
