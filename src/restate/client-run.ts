@@ -157,7 +157,6 @@ export class ClientRun {
   private async learnInvocation(): Promise<void> {
     if (
       this.participant.isEnded ||
-      this.participant.isEnded ||
       this.isLearning ||
       this.invocation !== undefined ||
       this.asked.config.idempotencyKey !== undefined
