@@ -48,8 +48,7 @@ export interface RestateOrchestrator {
 
 function areHeaders(headers: Record<string, string>): boolean {
   try {
-    new Headers(headers);
-    return true;
+    return new Headers(headers) instanceof Headers;
   } catch {
     return false;
   }

@@ -90,16 +90,13 @@ export class Journal implements Clock {
       () => null,
       () => null,
     );
-    return new Promise((resolve, reject) => {
+    return new Promise((resolve) => {
       this.expect(
         this.context.run('outside', () => done),
         () => {
           // Read from the journal it may be done before it is done again.
           this.owed.add(done);
-          void done.then(() => {
-            this.owed.delete(done);
-            work.then(resolve, reject);
-          });
+          resolve(done.then(() => (this.owed.delete(done), work)));
         },
       );
     });
