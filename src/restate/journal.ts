@@ -96,7 +96,8 @@ export class Journal implements Clock {
         () => {
           // Read from the journal it may be done before it is done again.
           this.owed.add(done);
-          resolve(done.then(() => (this.owed.delete(done), work)));
+          void done.then(() => this.owed.delete(done));
+          resolve(done.then(() => work));
         },
       );
     });
