@@ -85,17 +85,22 @@ export class Journal implements Clock {
    * Waits for something of the process that the same code begins again whenever the journal is read again: the journal
    * keeps when it was done, and not what came of it, which need not be JSON.
    */
-  async outside<T>(work: PromiseLike<T>): Promise<T> {
+  outside<T>(work: PromiseLike<T>): Promise<T> {
     const done = Promise.resolve(work).then(
       () => null,
       () => null,
     );
-    await this.answerOf(this.context.run('outside', () => done));
-    // Read from the journal it may be done before it is done again.
-    this.owed.add(done);
-    await done;
-    this.owed.delete(done);
-    return work;
+    return new Promise((resolve) => {
+      this.expect(
+        this.context.run('outside', () => done),
+        () => {
+          // Read from the journal it may be done before it is done again.
+          this.owed.add(done);
+          void done.then(() => this.owed.delete(done));
+          resolve(done.then(() => work));
+        },
+      );
+    });
   }
 
   /** Hears what other invocations tell this one. */
