@@ -86,18 +86,18 @@ export class Journal implements Clock {
    * keeps when it was done, and not what came of it, which need not be JSON.
    */
   outside<T>(work: PromiseLike<T>): Promise<T> {
-    const done = Promise.resolve(work).then(
+    const settling = Promise.resolve(work).then(
       () => null,
       () => null,
     );
     return new Promise((resolve) => {
       this.expect(
-        this.context.run('outside', () => done),
+        this.context.run('outside', () => settling),
         () => {
           // Read from the journal it may be done before it is done again.
-          this.owed.add(done);
-          void done.then(() => this.owed.delete(done));
-          resolve(done.then(() => work));
+          this.owed.add(settling);
+          void settling.then(() => this.owed.delete(settling));
+          resolve(settling.then(() => work));
         },
       );
     });
