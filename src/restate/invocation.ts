@@ -51,7 +51,7 @@ export class Invocation {
       registry: of.tools.registry,
       maxOutputBytes: of.maxOutputBytes,
       maxRuns: Infinity,
-      compiled: false,
+      compiled: true,
       providers: (host) => new LinkedProviders(of.providers, host, journal),
       engine: (host) =>
         (engine = new LinkedEngine(host, journal, host.providers as LinkedProviders, startNestedIn(of))),

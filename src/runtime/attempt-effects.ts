@@ -7,23 +7,21 @@ import {
 } from '../machines/attempt.js';
 import type { AttemptRecord, AttemptSignal, TimerName } from './attempt-record.js';
 import { Call } from './call.js';
+import { effectsOf } from './effects.js';
 import type { Host } from './host.js';
 
 /** The effects of the attempt's states, for every chart they are a part of. */
-export function attemptEffectsOf<Context extends AttemptContext>(
-  host: Host,
-  idOf: (context: Context) => string,
-) {
-  const effect = host.effects.of<AttemptRecord, Context>(idOf);
+export function attemptEffectsOf<Context extends AttemptContext>(idOf: (context: Context) => string) {
+  const effect = effectsOf<AttemptRecord, Context>(idOf);
   return {
-    acquire: effect((x, { context }) => host.admission.acquire(x, toolOf(context))),
-    leaveQueues: effect((x, { event }) => leaveQueues(host, x, event.type)),
+    acquire: effect((x, { context }) => x.host.admission.acquire(x, toolOf(context))),
+    leaveQueues: effect((x, { event }) => leaveQueues(x.host, x, event.type)),
     startCall: effect<{ call: number; hedge: boolean }>((x, { context }, { call, hedge }) =>
-      startCall(host, x, context, call, hedge),
+      startCall(x.host, x, context, call, hedge),
     ),
     acquireHedge: effect((x, { context }) => {
       // What a reader has begun to see must not be begun again.
-      if (!x.calls.some((call) => call.isCommitted)) host.admission.acquireHedge(x, toolOf(context));
+      if (!x.calls.some((call) => call.isCommitted)) x.host.admission.acquireHedge(x, toolOf(context));
     }),
     abortCalls: effect<{ cause: AbortCause }>((x, _, { cause }) => {
       for (const call of x.calls) call.abort(cause);
@@ -31,8 +29,8 @@ export function attemptEffectsOf<Context extends AttemptContext>(
     abandonCalls: effect((x) => {
       for (const call of x.calls) call.abandon();
     }),
-    armTimer: effect<TimerParams>((x, _, params) => armTimer(host, x, params)),
-    disarmTimer: effect<{ timer: TimerName }>((x, _, { timer }) => disarm(host, x, timer)),
+    armTimer: effect<TimerParams>((x, _, params) => armTimer(x.host, x, params)),
+    disarmTimer: effect<{ timer: TimerName }>((x, _, { timer }) => disarm(x.host, x, timer)),
     announceFailure: effect<{ failure: JudgedFailure | null }>((x, { context }, { failure }) => {
       if (!failure) return;
       const toolName = toolOf(context);

@@ -10,6 +10,7 @@ import type { Grant } from './admission.js';
 import type { Call } from './call.js';
 import type { Hosted } from './effects.js';
 import type { Execution, ExecutionSpec } from './execution.js';
+import type { Host } from './host.js';
 import type { Timer } from './timers.js';
 import type { TracedLogicalCall } from './traces.js';
 import type { Subject } from './watch.js';
@@ -58,7 +59,10 @@ export abstract class AttemptRecord implements Hosted {
   traced: TracedLogicalCall | undefined;
   isEnded = false;
 
-  constructor(readonly spec: ExecutionSpec) {}
+  constructor(
+    readonly host: Host,
+    readonly spec: ExecutionSpec,
+  ) {}
 
   get id(): string {
     return this.spec.id;

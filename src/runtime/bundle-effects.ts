@@ -2,11 +2,11 @@ import type { BundleStatus } from '../core/evidence/bundle.js';
 import type { AbortCause } from '../machines/attempt.js';
 import { bundleMachine, type BundleContext } from '../machines/bundle.js';
 import type { Bundle } from './bundle.js';
-import type { Host } from './host.js';
+import { effectsOf } from './effects.js';
 
-/** The `bundle` chart with its effects provided: done once per Troupe. */
-export function provideBundle(host: Host) {
-  const effect = host.effects.of<Bundle, BundleContext>((context) => context.bundleId);
+/** The `bundle` chart with its effects provided: once for all Troupes. */
+export function provideBundle() {
+  const effect = effectsOf<Bundle, BundleContext>((context) => context.bundleId);
   return bundleMachine.provide({
     actions: {
       issueBatch: effect<{ size: number }>((bundle, _, { size }) => bundle.issue(size)),

@@ -28,6 +28,19 @@ interface Effect {
   readonly params: unknown;
 }
 
+/** Of whoever tells a chart something just now: what the chart asks for meanwhile is theirs to carry out. */
+const telling: { by: Effects | undefined } = { by: undefined };
+
+/**
+ * How the actions of a chart become effects: each finds its record by the id in the context. Charts are provided once for
+ * all hosts, so an action finds its host by who is telling the chart something.
+ */
+export function effectsOf<Record extends Hosted, Context>(idOf: (context: Context) => string) {
+  return <Params = unknown>(carryOut: CarryOut<Record, Context, Params>) =>
+    (args: EffectArgs<Context>, params: Params): void =>
+      telling.by?.add(idOf(args.context), carryOut, args, params);
+}
+
 /**
  * What charts ask for, in the order asked. Effects run after the transition that asked for them: the charts are never
  * entered twice, and nothing an effect throws can break them.
@@ -38,13 +51,34 @@ export class Effects {
 
   constructor(private readonly records: ReadonlyMap<string, Hosted>) {}
 
-  /** How the actions of a chart become effects: each finds its record by the id in the context. */
-  of<Record extends Hosted, Context>(idOf: (context: Context) => string) {
-    return <Params = unknown>(carryOut: CarryOut<Record, Context, Params>) =>
-      (args: EffectArgs<Context>, params: Params): void => {
-        const record = this.records.get(idOf(args.context));
-        if (record) this.queue.push({ record, carryOut, args, params });
-      };
+  /** What a chart asks for. */
+  add(id: string, carryOut: CarryOut<any, any, any>, args: EffectArgs<unknown>, params: unknown): void {
+    const record = this.records.get(id);
+    if (record) this.queue.push({ record, carryOut, args, params });
+  }
+
+  /** Starts a chart, then does what it asks for. */
+  start(actor: { start(): unknown }): void {
+    const before = telling.by;
+    telling.by = this;
+    try {
+      actor.start();
+    } finally {
+      telling.by = before;
+    }
+    this.carryOut();
+  }
+
+  /** Tells a chart something, then does what it asks for. */
+  tell<Event>(actor: { send(event: Event): void }, event: Event): void {
+    const before = telling.by;
+    telling.by = this;
+    try {
+      actor.send(event);
+    } finally {
+      telling.by = before;
+    }
+    this.carryOut();
   }
 
   /** Does several things as one: what charts ask for meanwhile is carried out afterwards. */

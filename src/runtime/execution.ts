@@ -11,7 +11,6 @@ import type { runMachine } from '../machines/run.js';
 import { AttemptRecord } from './attempt-record.js';
 import type { Bundle } from './bundle.js';
 import type { Call } from './call.js';
-import type { Host } from './host.js';
 import type { Participant } from './participant.js';
 import type { StartRequest } from './starter.js';
 import type { StepSlot } from './steps.js';
@@ -74,13 +73,6 @@ export class Execution extends AttemptRecord {
   isUnclaimed = false;
   private isAnnounced = false;
   whenEnded: (() => void) | undefined;
-
-  constructor(
-    private readonly host: Host,
-    spec: ExecutionSpec,
-  ) {
-    super(spec);
-  }
 
   get root(): Execution {
     return this.owner?.root ?? this;

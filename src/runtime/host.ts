@@ -13,7 +13,7 @@ import { Effects, type Hosted } from './effects.js';
 import type { Engine } from './engine.js';
 import { Estimates } from './estimates.js';
 import type { Execution } from './execution.js';
-import { HostedMachines } from './hosted-machines.js';
+import { hostedMachines, type HostedMachines } from './hosted-machines.js';
 import { Judging } from './judging.js';
 import { endCode, outcomeFor, stepError } from './outcome.js';
 import type { Provider, Providers } from './providers.js';
@@ -125,7 +125,7 @@ export class Host {
     );
     this.starter = new Starter(this, options.maxRuns);
     this.traces?.attach({ providers: () => this.providers.statuses() });
-    this.machines = new HostedMachines(this, options.compiled);
+    this.machines = hostedMachines(options.compiled);
   }
 
   now(): number {
@@ -169,15 +169,13 @@ export class Host {
   }
 
   begin(actor: { start(): unknown }): void {
-    actor.start();
-    this.effects.carryOut();
+    this.effects.start(actor);
   }
 
   /** Tells a chart, then does what it asks for. */
   send<Event>(actor: HostedActor<Event>, event: Event): void {
     if (actor.getSnapshot().status !== 'active') return;
-    actor.send(event);
-    this.effects.carryOut();
+    this.effects.tell(actor, event);
   }
 
   /** The actor of a side record has ended. */

@@ -1,38 +1,30 @@
 import { provideBundle } from './bundle-effects.js';
 import { compile } from './compiled/compile.js';
-import type { Host } from './host.js';
 import { provideReplicate } from './replicate-effects.js';
 import { provideRun } from './run-effects.js';
 
-/** The charts with their effects provided: each once for a host. */
-export class HostedMachines {
-  private ownRun: ReturnType<typeof provideRun> | undefined;
-  private ownBundle: ReturnType<typeof provideBundle> | undefined;
-  private ownReplicate: ReturnType<typeof provideReplicate> | undefined;
-  private readonly ready: <Machine extends Parameters<typeof compile>[0]>(machine: Machine) => Machine;
+/** The charts with their effects provided. */
+export interface HostedMachines {
+  readonly run: ReturnType<typeof provideRun>;
+  readonly bundle: ReturnType<typeof provideBundle>;
+  readonly replicate: ReturnType<typeof provideReplicate>;
+}
 
-  /**
-   * @param compiled whether they run on a transition function compiled for them. They are made at once then: the first run
-   *   must not pay for it out of its time.
-   */
-  constructor(
-    private readonly host: Host,
-    compiled: boolean,
-  ) {
-    this.ready = compiled ? compile : (machine) => machine;
-    if (!compiled) return;
-    void [this.run, this.bundle, this.replicate];
-  }
+let stock: HostedMachines | undefined;
+let compiled: HostedMachines | undefined;
 
-  get run() {
-    return (this.ownRun ??= this.ready(provideRun(this.host)));
+/**
+ * Made for the first host that asks, and the same for all: to make them takes longer than many runs do.
+ *
+ * @param isCompiled whether they run on a transition function compiled for them.
+ */
+export function hostedMachines(isCompiled: boolean): HostedMachines {
+  if (!isCompiled) {
+    return (stock ??= { run: provideRun(), bundle: provideBundle(), replicate: provideReplicate() });
   }
-
-  get bundle() {
-    return (this.ownBundle ??= this.ready(provideBundle(this.host)));
-  }
-
-  get replicate() {
-    return (this.ownReplicate ??= this.ready(provideReplicate(this.host)));
-  }
+  return (compiled ??= {
+    run: compile(provideRun()),
+    bundle: compile(provideBundle()),
+    replicate: compile(provideReplicate()),
+  });
 }

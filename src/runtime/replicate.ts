@@ -36,7 +36,7 @@ export class ReplicateRun extends AttemptRecord implements Replica {
   private readonly warnings: string[] = [];
 
   constructor(
-    private readonly host: Host,
+    host: Host,
     readonly bundle: Supervisor,
     readonly index: number,
     readonly seed: number,
@@ -45,7 +45,7 @@ export class ReplicateRun extends AttemptRecord implements Replica {
     const limits = withoutUndefined({ tokens, costUsd });
     const ownBudget = Object.keys(limits).length === 0 ? undefined : new Budget(limits);
     const { spec } = bundle.owner;
-    super({
+    super(host, {
       ...spec,
       id: `${bundle.owner.id}#r${index + 1}`,
       accounts: ownBudget === undefined ? spec.accounts : [...spec.accounts, ownBudget],

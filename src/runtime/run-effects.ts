@@ -9,37 +9,38 @@ import type { RunContext } from '../machines/run-context.js';
 import { runMachine } from '../machines/run.js';
 import { attemptEffectsOf, toolOf } from './attempt-effects.js';
 import { startBundle } from './bundle-start.js';
+import { effectsOf } from './effects.js';
 import type { Execution } from './execution.js';
 import type { Host } from './host.js';
 
 /** How often a key that another process holds is asked for again, in milliseconds. */
 const POLL_MS = 200;
 
-/** The `run` chart with its effects provided: done once per Troupe. */
-export function provideRun(host: Host) {
+/** The `run` chart with its effects provided: once for all Troupes. */
+export function provideRun() {
   const idOf = (context: RunContext) => context.runId;
-  const effect = host.effects.of<Execution, RunContext>(idOf);
+  const effect = effectsOf<Execution, RunContext>(idOf);
   return runMachine.provide({
     actions: {
-      ...attemptEffectsOf(host, idOf),
-      claimKey: effect((x) => claimKey(host, x)),
-      makePlan: effect((x) => makePlan(host, x)),
+      ...attemptEffectsOf(idOf),
+      claimKey: effect((x) => claimKey(x.host, x)),
+      makePlan: effect((x) => makePlan(x.host, x)),
       acquire: effect((x, { context }) => {
         x.announceStart(context.candidates.map(({ tool }) => tool));
-        host.admission.acquire(x, toolOf(context));
+        x.host.admission.acquire(x, toolOf(context));
       }),
       startStep: effect<{ step: number }>((x, _, { step }) => {
         x.announceStart(x.steps.map(({ tool }) => tool));
-        host.steps.startStep(x, step);
+        x.host.steps.startStep(x, step);
       }),
       startBranches: effect((x) => {
         x.announceStart(x.steps.map(({ tool }) => tool));
-        host.steps.startBranches(x);
+        x.host.steps.startBranches(x);
       }),
-      abortSteps: effect<{ cause: AbortCause }>((x, _, { cause }) => host.steps.abort(x, cause)),
+      abortSteps: effect<{ cause: AbortCause }>((x, _, { cause }) => x.host.steps.abort(x, cause)),
       startBundle: effect((x, { context }) => {
         x.announceStart(context.candidates.map(({ tool }) => tool));
-        startBundle(host, x, context);
+        startBundle(x.host, x, context);
       }),
       abortBundle: effect<{ cause: AbortCause }>((x, _, { cause }) => x.bundle?.stop(cause)),
       hurryBundle: effect((x) => x.bundle?.hurry()),
@@ -50,7 +51,7 @@ export function provideRun(host: Host) {
         x.emit({ type: 'fallback_started', fromTool: from, toolName: to, reason });
       }),
       finish: effect<{ status: RunStatus | 'rejected' }>((x, { context }, { status }) =>
-        host.finish(x, status, context),
+        x.host.finish(x, status, context),
       ),
     },
   });
