@@ -1,6 +1,4 @@
 import { setTimeout as later } from 'node:timers/promises';
-import type { RunConfig } from '../core/config.js';
-import { parseRunOptions } from '../core/config.js';
 import {
   CancelledError,
   ConflictError,
@@ -14,29 +12,15 @@ import { rememberError, reviveError, type OrchestrationOutput } from '../core/ou
 import { NO_USAGE } from '../core/usage.js';
 import type { Asked, RunArguments } from '../runtime/arguments.js';
 import { fingerprintOf } from '../runtime/claims.js';
-import { consoleLogger } from '../runtime/containment.js';
 import { emptyOutcome, replayedOutcome, terminalEvent } from '../runtime/outcome.js';
-import { Participant } from '../runtime/participant.js';
-import { StartedRun, type Run, type RunSnapshot } from '../runtime/run-handle.js';
+import type { Participant } from '../runtime/participant.js';
+import { StartedRun, type RunSnapshot } from '../runtime/run-handle.js';
 import { onAbort } from '../runtime/signals.js';
+import { participantOf, ToldTime, type Ids, type RestateRun } from './client-participant.js';
 import { InvocationLost, type Ingress } from './ingress.js';
 import type { CancelMessage } from './services.js';
 import { recordThrown, reviveThrown } from './thrown.js';
 import { RUN_SERVICE, WIRE_VERSION, type Followed, type RunAnswer, type RunMessage } from './wire.js';
-
-/** A run that was started on Restate. */
-export interface RestateRun<Content = unknown> extends Run<Content> {
-  /** The id of its invocation, once Restate has taken it: for `RestateOrchestrator.cancel`, and for Restate's own tools. */
-  readonly invocation: Promise<string>;
-}
-
-/** Whose run it is. */
-export interface Ids {
-  readonly runId: string;
-  readonly traceId: string;
-  /** Made anew by each caller: the answer carries that of the caller who began the run. */
-  readonly caller: string;
-}
 
 /** What a run is asked to do, as far as it travels. */
 export type Asking = Pick<RunMessage, 'isReliable' | 'retry' | 'toolName' | 'options'>;
@@ -51,6 +35,8 @@ export class ClientRun {
   private readonly asking: Asking;
   private invocation: string | undefined;
   private whenHandedIn: ((invocation: string) => void)[] = [];
+  /** It is being handed in, or was. */
+  private isBegun = false;
   private isLearning = false;
   /** The number of the last event that was taken. */
   private heard = 0;
@@ -110,9 +96,10 @@ export class ClientRun {
     await Promise.resolve();
     const { idempotencyKey } = this.asked.config;
     if (this.participant.leaving) return this.leave();
+    this.isBegun = true;
     if (idempotencyKey !== undefined) return this.workUnder(idempotencyKey);
     const answer = this.ingress.call<RunAnswer>(RUN_SERVICE, 'run', this.message(), { key: this.ids.runId });
-    if (this.isFollowed) this.learnInvocation().catch(() => {});
+    if (this.isFollowed || this.whenHandedIn.length > 0) this.learnInvocation().catch(() => {});
     this.conclude(await answer);
   }
 
@@ -156,6 +143,7 @@ export class ClientRun {
   /** Which invocation it is, once somebody needs to know. */
   private async learnInvocation(): Promise<void> {
     if (
+      !this.isBegun ||
       this.participant.isEnded ||
       this.isLearning ||
       this.invocation !== undefined ||
@@ -298,6 +286,7 @@ export class ClientRun {
     const { participant } = this;
     if (participant.isEnded || participant.leaving) return;
     participant.leaving = { kind: 'cancelled', reason };
+    if (!this.isBegun) return;
     if (this.invocation !== undefined) return this.tellCancel(this.invocation, reason);
     this.learnInvocation().catch(() => {});
     // Where Restate cannot be reached, nobody waits for it. Should it have taken the run, it is cancelled once that is known.
@@ -326,15 +315,14 @@ export class ClientRun {
   /** It goes on without this caller, or was never handed in. */
   private leave(): void {
     if (this.participant.isEnded) return;
-    const { output, error } = emptyOutcome(this.participant, this.asking.toolName);
-    error!.output = output;
-    this.end({ error: error! });
+    const outcome = emptyOutcome(this.participant, this.asking.toolName);
+    this.end({ error: outcome.error! }, terminalEvent(outcome));
   }
 
-  private end(settle: { output: OrchestrationOutput } | { error: unknown }): void {
+  private end(settle: { output: OrchestrationOutput } | { error: unknown }, terminal?: RunEventBody): void {
     this.following.abort();
     clearTimeout(this.grace);
-    if (!this.participant.isEnded) this.participant.end(undefined, settle);
+    if (!this.participant.isEnded) this.participant.end(terminal, settle);
   }
 
   private snapshot(): RunSnapshot {
@@ -352,71 +340,6 @@ export class ClientRun {
       wakeAt: null,
     };
   }
-}
-
-/** A run that could not be started. */
-export function rejectedRun(
-  ids: Ids,
-  error: OrchestratorError,
-): { output: Promise<OrchestrationOutput>; handle: RestateRun } {
-  const participant = participantOf(ids, parseRunOptions(undefined), new ToldTime(), {});
-  participant.end(undefined, { error });
-  const invocation = Promise.reject<string>(error);
-  invocation.catch(() => {});
-  const snapshot = (): RunSnapshot => {
-    const { runId, traceId, elapsedMs } = participant;
-    return {
-      runId,
-      traceId,
-      state: 'rejected',
-      tool: null,
-      attempts: 0,
-      usage: NO_USAGE,
-      elapsedMs,
-      wakeAt: null,
-    };
-  };
-  const handle = Object.assign(new StartedRun(participant, () => {}, snapshot), { invocation });
-  return { output: participant.output, handle };
-}
-
-/** The time that events were said at; between them, what it is here. */
-class ToldTime {
-  at: number | undefined;
-
-  now(): number {
-    const { at } = this;
-    this.at = undefined;
-    return at ?? Date.now();
-  }
-
-  setTimeout(fn: () => void, ms: number): unknown {
-    return setTimeout(fn, ms);
-  }
-
-  clearTimeout(id: unknown): void {
-    clearTimeout(id as NodeJS.Timeout);
-  }
-}
-
-function participantOf(
-  { runId, traceId }: Ids,
-  config: RunConfig,
-  clock: ToldTime,
-  { events }: Pick<RunArguments, 'events'>,
-): Participant {
-  return new Participant({
-    runId,
-    traceId: config.traceId ?? traceId,
-    config,
-    observer: events,
-    startedAt: Date.now(),
-    clock,
-    logger: consoleLogger,
-    watch: undefined,
-    hidesContent: config.redact !== undefined,
-    trace: undefined,
-  });
 }
 
 function isWellFormed(text: string): boolean {

@@ -56,7 +56,7 @@ export async function runInvocation(
   try {
     given = requestOf(invocation, planner, message);
   } catch (error) {
-    return answerOf(message, [], { error }, journal);
+    return answerOf(message, [], { error });
   }
   if (given.tools === null) await lookAtAll(invocation);
   const events: RunEvent[] = [];
@@ -80,7 +80,7 @@ export async function runInvocation(
     () => followers.tell(settled !== undefined),
   );
   for (const budget of invocation.engine.budgets) budget.end();
-  return answerOf(message, events, settled!, journal);
+  return answerOf(message, events, settled!);
 }
 
 /** What time it is, and how the provider is that will be asked first: whatever is needed, in one step. */
@@ -241,7 +241,6 @@ function answerOf(
   { runId, caller, fingerprint }: RunMessage,
   events: readonly RunEvent[],
   { output, error }: Settled,
-  journal: Journal,
 ): RunAnswer {
   const live = output ? failureOf(output) : error;
   const cause = live instanceof Error ? live.cause : undefined;
@@ -253,7 +252,6 @@ function answerOf(
     ...(output ? { output } : { error: errorJson(error) }),
     ...(output === undefined && hasOutput(error) ? { output: error.output } : {}),
     ...(cause === undefined ? {} : { cause: recordThrown(cause) }),
-    endedAt: journal.now(),
   };
 }
 

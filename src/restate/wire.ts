@@ -59,8 +59,6 @@ export interface RunAnswer {
   readonly error?: ErrorJson;
   /** What the error's cause was. */
   readonly cause?: ThrownRecord;
-  /** Epoch milliseconds. */
-  readonly endedAt: number;
 }
 
 /** What one invocation tells another, by a signal. */

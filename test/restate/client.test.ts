@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -117,6 +118,31 @@ describe('a cancellation', () => {
       });
       expect(tool.calls).toHaveLength(0);
     });
+  });
+
+  it('before it was handed in is not handed in at all', async () => {
+    let asked = 0;
+    const ingress = createServer((_, response) => {
+      asked += 1;
+      response.end('{}');
+    }).listen(0, '127.0.0.1');
+    await once(ingress, 'listening');
+    const { port } = ingress.address() as AddressInfo;
+    const client = restateClient({ ingress: `http://127.0.0.1:${port}` });
+    const aborted = client.run({
+      toolName: 't',
+      request: {},
+      signal: AbortSignal.abort(new Error('before')),
+    });
+    await expect(aborted).rejects.toMatchObject({ code: 'cancelled', cause: { message: 'before' } });
+    const run = client.start({ toolName: 't', request: {} });
+    run.cancel();
+    const types: string[] = [];
+    for await (const event of run.events) types.push(event.type);
+    expect(types).toEqual(['run_started', 'cancelled']);
+    await expect(run.output).rejects.toMatchObject({ code: 'cancelled' });
+    expect(asked).toBe(0);
+    ingress.close();
   });
 
   it('at any moment ends the run, once, and again after its end does nothing', async () => {
