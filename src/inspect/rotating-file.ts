@@ -7,9 +7,41 @@ const WRITE_AT = 256 * 1024;
 /** With so much unwritten the process waits for the disk: memory must not grow without end. */
 const MOST_UNWRITTEN = 16 * 1024 * 1024;
 
+/** A file that is written to off the main thread. */
+class OpenFile {
+  private inFlight = 0;
+  private isWanted = true;
+
+  private constructor(readonly fd: number) {}
+
+  /** @throws what the file system does. */
+  static create(file: string): OpenFile {
+    return new OpenFile(openSync(file, 'w', 0o600));
+  }
+
+  write(bytes: Buffer, at: number, written: (error: Error | null, bytes: number) => void): void {
+    this.inFlight += 1;
+    write(this.fd, bytes, 0, bytes.length, at, (error, count) => {
+      this.inFlight -= 1;
+      if (!this.isWanted) this.closeOnceIdle();
+      written(error, count);
+    });
+  }
+
+  /** Not under a write: the number of a closed file is soon another file's, and the write would go there. */
+  close(): void {
+    this.isWanted = false;
+    this.closeOnceIdle();
+  }
+
+  private closeOnceIdle(): void {
+    if (this.inFlight === 0) closeSync(this.fd);
+  }
+}
+
 /** Lines into a file, off the main thread; a full one makes room for the next. */
 export class RotatingFile {
-  private fd: number | undefined;
+  private open: OpenFile | undefined;
   private size = 0;
   private pending: string[] = [];
   private pendingSize = 0;
@@ -27,13 +59,13 @@ export class RotatingFile {
     private readonly maxFiles: number,
     private readonly standing: () => readonly string[],
   ) {
-    this.fd = openSync(file, 'w', 0o600);
+    this.open = OpenFile.create(file);
     // Of an earlier recording.
     for (const old of olderFiles(file)) rmSync(old);
   }
 
   add(line: string): void {
-    if (this.fd === undefined) return;
+    if (this.open === undefined) return;
     this.pending.push(line);
     this.pendingSize += line.length + 1;
     if (this.pendingSize >= MOST_UNWRITTEN) this.flushSync();
@@ -56,8 +88,8 @@ export class RotatingFile {
 
   close(): void {
     clearImmediate(this.timer);
-    if (this.fd !== undefined) closeSync(this.fd);
-    this.fd = undefined;
+    this.open?.close();
+    this.open = undefined;
     this.pending = [];
   }
 
@@ -68,8 +100,8 @@ export class RotatingFile {
       if (!bytes) return;
       const underWay = { bytes, at: this.size - bytes.length };
       this.underWay = underWay;
-      write(this.fd!, bytes, 0, bytes.length, underWay.at, (error, written) => {
-        if (this.underWay !== underWay || this.fd === undefined) return;
+      this.open!.write(bytes, underWay.at, (error, written) => {
+        if (this.underWay !== underWay || this.open === undefined) return;
         this.underWay = undefined;
         this.attempt(() => {
           if (error) throw error;
@@ -84,7 +116,7 @@ export class RotatingFile {
   private take(): Buffer | undefined {
     clearImmediate(this.timer);
     this.timer = undefined;
-    if (this.fd === undefined || this.pending.length === 0) return undefined;
+    if (this.open === undefined || this.pending.length === 0) return undefined;
     const bytes = Buffer.from(`${this.pending.join('\n')}\n`);
     this.pending = [];
     this.pendingSize = 0;
@@ -95,20 +127,20 @@ export class RotatingFile {
 
   private put(bytes: Buffer, at: number): void {
     for (let from = 0; from < bytes.length;) {
-      from += writeSync(this.fd!, bytes, from, bytes.length - from, at + from);
+      from += writeSync(this.open!.fd, bytes, from, bytes.length - from, at + from);
     }
   }
 
   private rotate(): void {
-    closeSync(this.fd!);
-    this.fd = undefined;
+    this.open!.close();
+    this.open = undefined;
     const full = [this.file, ...olderFiles(this.file)];
     for (const each of full.splice(Math.max(1, this.maxFiles - 1))) rmSync(each);
     if (this.maxFiles === 1) rmSync(this.file);
     else
       for (const [age, each] of [...full.entries()].reverse())
         renameSync(each, olderFile(this.file, age + 1));
-    this.fd = openSync(this.file, 'w', 0o600);
+    this.open = OpenFile.create(this.file);
     const bytes = Buffer.from(`${this.standing().join('\n')}\n`);
     this.put(bytes, 0);
     this.size = bytes.length;
