@@ -1,9 +1,10 @@
-import { serde, type RestatePromise, type Serde } from '@restatedev/restate-sdk';
+import type { RestatePromise } from '@restatedev/restate-sdk';
 import { atLeastZero, negate, sum } from '../core/budget.js';
 import type { AnyTool } from '../core/tool.js';
 import { NOTHING, type Amount } from '../core/usage.js';
 import type { Estimates } from '../runtime/estimates.js';
 import type { Journal } from './journal.js';
+import { callJson, sendJson } from './json-calls.js';
 import {
   StandingBudget,
   type Expected,
@@ -105,19 +106,15 @@ export class LinkedBudget extends StandingBudget {
   }
 
   private call<I, O>(method: string, parameter: I): RestatePromise<O> {
-    return this.journal.context.genericCall<I, O>({
-      service: BUDGET_OBJECT,
-      method,
-      key: this.address.key,
-      parameter,
-      inputSerde: serde.json as Serde<I>,
-      outputSerde: serde.json as Serde<O>,
-    });
+    return callJson(this.journal.context, this.target(method, parameter));
   }
 
   private send<I>(method: string, parameter: I): void {
-    const target = { service: BUDGET_OBJECT, method, key: this.address.key, parameter };
-    this.journal.context.genericSend<I>({ ...target, inputSerde: serde.json as Serde<I> });
+    sendJson(this.journal.context, this.target(method, parameter));
+  }
+
+  private target<I>(method: string, parameter: I) {
+    return { service: BUDGET_OBJECT, method, key: this.address.key, parameter };
   }
 }
 

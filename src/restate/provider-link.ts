@@ -1,10 +1,11 @@
-import { serde, type RestatePromise, type Serde } from '@restatedev/restate-sdk';
+import type { RestatePromise } from '@restatedev/restate-sdk';
 import type { Failure } from '../core/classify.js';
 import type { BreakerChange } from '../core/events.js';
 import type { BreakerPorts, Permit } from '../runtime/breaker.js';
 import type { Provider, ProviderConfig } from '../runtime/providers.js';
 import { LinkedBreaker, LinkedPool, LinkedRetryBudget } from './linked-provider.js';
 import type { Journal, JournalContext } from './journal.js';
+import { callJson, sendJson } from './json-calls.js';
 import {
   cooldownOf,
   type AcquireMessage,
@@ -239,17 +240,15 @@ export class ProviderLink {
   }
 
   private call<I, O>(method: string, parameter: I): RestatePromise<O> {
-    const target = { service: PROVIDER_OBJECT, method, key: this.key, parameter };
-    return this.journal.context.genericCall<I, O>({
-      ...target,
-      inputSerde: serde.json as Serde<I>,
-      outputSerde: serde.json as Serde<O>,
-    });
+    return callJson(this.journal.context, this.target(method, parameter));
   }
 
   private send<I>(method: string, parameter: I): void {
-    const target = { service: PROVIDER_OBJECT, method, key: this.key, parameter };
-    this.journal.context.genericSend<I>({ ...target, inputSerde: serde.json as Serde<I> });
+    sendJson(this.journal.context, this.target(method, parameter));
+  }
+
+  private target<I>(method: string, parameter: I) {
+    return { service: PROVIDER_OBJECT, method, key: this.key, parameter };
   }
 }
 
@@ -258,12 +257,10 @@ export class ProviderLink {
  * that was begun under an older version is not taken for one of this.
  */
 export function askHowItIs(context: JournalContext, provider: string): RestatePromise<Looked> {
-  return context.genericCall<LookMessage, Looked>({
+  return callJson<LookMessage, Looked>(context, {
     service: PROVIDER_OBJECT,
     method: 'look',
     key: provider,
     parameter: { version: JOURNAL_VERSION },
-    inputSerde: serde.json as Serde<LookMessage>,
-    outputSerde: serde.json as Serde<Looked>,
   });
 }

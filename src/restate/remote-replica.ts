@@ -1,4 +1,4 @@
-import { serde, type InvocationPromise, type RestatePromise, type Serde } from '@restatedev/restate-sdk';
+import type { InvocationPromise, RestatePromise } from '@restatedev/restate-sdk';
 import { CancelledError, ToolExecutionError, type AttemptFailure } from '../core/errors.js';
 import { addUsage, NO_USAGE } from '../core/usage.js';
 import type { Replicate, ReplicateStatus } from '../core/evidence/replicate.js';
@@ -11,6 +11,7 @@ import type { Replica } from '../runtime/replica.js';
 import type { ProviderLink } from './provider-link.js';
 import { optionsOf } from './run-options.js';
 import type { Journal } from './journal.js';
+import { callJson } from './json-calls.js';
 import { LinkedBudget } from './linked-budget.js';
 import { reviveThrown } from './thrown.js';
 import {
@@ -192,12 +193,10 @@ export class RemoteReplica implements Replica {
       budget: budget?.address ?? null,
       now: journal.now(),
     };
-    return journal.context.genericCall<ReplicateMessage, ReplicateAnswer>({
+    return callJson<ReplicateMessage, ReplicateAnswer>(journal.context, {
       service: REPLICATE_SERVICE,
       method: 'run',
       parameter: message,
-      inputSerde: serde.json as Serde<ReplicateMessage>,
-      outputSerde: serde.json as Serde<ReplicateAnswer>,
       name: `${candidate.tool} ${this.name}`,
     });
   }

@@ -80,7 +80,7 @@ function remaining(call: Call): RemainingBudget {
 }
 
 /** What a tool says it has used so far. */
-export function charge(call: Call, reported: ReportedUsage): void {
+function charge(call: Call, reported: ReportedUsage): void {
   chargeRead(call, readUsage(reported));
 }
 
@@ -195,7 +195,7 @@ export function readEmission(call: Call, event: ToolEmission): ReadEmission {
 }
 
 /** An event of a tool, as its run's stream has it. */
-export function emit(call: Call, event: ToolEmission): void {
+function emit(call: Call, event: ToolEmission): void {
   // Most tools send pieces of an answer whether anybody wants them or not.
   if (!call.x.spec.config.streaming && isDelta(event)) return;
   pass(call, readEmission(call, event));
