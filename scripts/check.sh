@@ -25,7 +25,7 @@ step "simulation";      node dist/cli.js simulate --seeds 500
 step "service";         node bench/service/outage.mjs
 step "leaks";           node --expose-gc bench/leaks.mjs
 step "speed"
-# A loss shows in both measurements; the other work of a shared machine spoils one in five.
+# A loss shows in both measurements; the other work of a shared machine spoils one now and then.
 node bench/guard.mjs || node bench/guard.mjs
 step "tests with coverage, on XState's development build too"
 if [ -n "${ALREADY_TESTED:-}" ]; then
