@@ -1,4 +1,4 @@
-import { createActor, type Actor, type SnapshotFrom } from 'xstate';
+import { createActor, type Actor, type AnyActorRef, type SnapshotFrom } from 'xstate';
 import { SampleWindow, tripReason, type WindowSamples } from '../core/breaker-window.js';
 import type { BreakerConfig } from '../core/reliability.js';
 import type { BreakerChange, BreakerState } from '../core/events.js';
@@ -47,13 +47,14 @@ export interface BreakerPorts {
  * and runs the timers the chart asks for.
  */
 export class Breaker {
+  private static hostedMachine: typeof breakerMachine | undefined;
+  private static readonly byActor = new WeakMap<AnyActorRef, Breaker>();
   state: BreakerState = 'closed';
   /** Somebody operates it by hand, and holds on to it. */
   isHandled = false;
   /** The error that opened it last. */
   openedBy: unknown;
   private actor: Actor<typeof breakerMachine>;
-  private readonly machine: typeof breakerMachine;
   private readonly window: SampleWindow;
   private readonly open = new Map<number, { readonly permit: Permit; readonly lease: Timer | undefined }>();
   private readonly timerOf = new Map<string, Timer>();
@@ -67,20 +68,25 @@ export class Breaker {
     private readonly ports: BreakerPorts,
   ) {
     this.window = new SampleWindow(config.window);
-    this.machine = breakerMachine.provide({
-      actions: {
-        announce: (_, change) => this.announce(change),
-        clearWindow: () => this.window.clear(),
-        armTimer: (_, { timer, at }) => this.arm(timer, at),
-        disarmTimer: (_, { timer }) => this.disarm(timer),
-      },
-    });
     this.actor = this.startActor(undefined);
+  }
+
+  /** The chart with its effects: made once for all breakers, so an action finds its breaker by the actor it is of. */
+  private static get machine(): typeof breakerMachine {
+    const of = (self: AnyActorRef) => Breaker.byActor.get(self)!;
+    return (Breaker.hostedMachine ??= breakerMachine.provide({
+      actions: {
+        announce: ({ self }, change) => of(self).announce(change),
+        clearWindow: ({ self }) => of(self).window.clear(),
+        armTimer: ({ self }, { timer, at }) => of(self).arm(timer, at),
+        disarmTimer: ({ self }, { timer }) => of(self).disarm(timer),
+      },
+    }));
   }
 
   private startActor(snapshot: JsonValue | undefined): Actor<typeof breakerMachine> {
     const { provider, config, ports } = this;
-    const actor = createActor(this.machine, {
+    const actor = createActor(Breaker.machine, {
       id: `breaker:${provider}`,
       input: { provider, halfOpen: config.halfOpen },
       ...(snapshot === undefined
@@ -88,6 +94,7 @@ export class Breaker {
         : { snapshot: snapshot as unknown as SnapshotFrom<typeof breakerMachine> }),
       ...inspectedBy(ports.watch?.observerOf(subjectOf(provider))),
     });
+    Breaker.byActor.set(actor, this);
     actor.subscribe({ error: (error) => ports.warn(`The breaker of "${provider}" failed.`, error) });
     actor.start();
     return actor;

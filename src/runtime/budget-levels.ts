@@ -1,4 +1,4 @@
-import { createActor, type Actor } from 'xstate';
+import { createActor, type Actor, type AnyActorRef } from 'xstate';
 import { Budget, type BudgetLevel } from '../core/budget.js';
 import type { RunEventBody } from '../core/events.js';
 import { budgetMachine } from '../machines/budget.js';
@@ -16,25 +16,36 @@ interface Watched {
  * started when the level changes, or at once when somebody inspects.
  */
 export class BudgetLevels {
+  private static hostedMachine: typeof budgetMachine | undefined;
+  private static readonly byActor = new WeakMap<AnyActorRef, BudgetLevels>();
   private readonly watched = new WeakMap<Budget, Watched>();
   /** Budgets that runs share, of those that have an actor. */
   private shared = 0;
   /** Said by the chart, told to the run once the transition is over. */
   private warning: RunEventBody | undefined;
-  private readonly machine = budgetMachine.provide({
-    actions: {
-      announceWarning: ({ event }) => {
-        if (event.type !== 'warn') return;
-        const { resource, limit, amount } = event;
-        this.warning = { type: 'budget_warning', resource, limit, spent: amount };
-      },
-    },
-  });
 
   constructor(
     private readonly watch: Watch | undefined,
     private readonly warn: (message: string, error: unknown) => void,
   ) {}
+
+  /** The chart with its effect: made once for all budgets, so the action finds whose it is by its actor. */
+  private static get machine(): typeof budgetMachine {
+    return (BudgetLevels.hostedMachine ??= budgetMachine.provide({
+      actions: {
+        announceWarning: ({ self, event }) => {
+          if (event.type !== 'warn') return;
+          const { resource, limit, amount } = event;
+          BudgetLevels.byActor.get(self)!.warning = {
+            type: 'budget_warning',
+            resource,
+            limit,
+            spent: amount,
+          };
+        },
+      },
+    }));
+  }
 
   note(x: AttemptRecord, what: 'reserved' | 'settled'): void {
     for (const account of x.spec.accounts) {
@@ -93,11 +104,12 @@ export class BudgetLevels {
 
   private start(x: AttemptRecord, budget: Budget): Actor<typeof budgetMachine> {
     const { watch } = this;
-    const actor = createActor(this.machine, {
+    const actor = createActor(BudgetLevels.machine, {
       id: 'budget',
       input: { limits: budget.limits },
       ...inspectedBy(watch?.observerOf(this.subjectOf(x, budget))),
     });
+    BudgetLevels.byActor.set(actor, this);
     actor.subscribe({ error: (error) => this.warn('A budget chart failed.', error) });
     return actor.start();
   }
