@@ -10,7 +10,11 @@ import { StartedRun, type Run, type RunSnapshot } from '../runtime/run-handle.js
 
 /** A run that was started on Restate. */
 export interface RestateRun<Content = unknown> extends Run<Content> {
-  /** The id of its invocation, once Restate has taken it: for `RestateOrchestrator.cancel`, and for Restate's own tools. */
+  /**
+   * The id of its invocation, once Restate has taken it: for `RestateOrchestrator.cancel`, and for Restate's own tools.
+   * Rejected with the run's error where the run was not handed in; with a `StoreError` where something between hides
+   * the header `x-restate-id`, and nobody asked before the run had ended.
+   */
   readonly invocation: Promise<string>;
 }
 

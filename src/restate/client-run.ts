@@ -98,9 +98,11 @@ export class ClientRun {
     if (this.participant.leaving) return this.leave();
     this.isBegun = true;
     if (idempotencyKey !== undefined) return this.workUnder(idempotencyKey);
-    const answer = this.ingress.call<RunAnswer>(RUN_SERVICE, 'run', this.message(), { key: this.ids.runId });
+    const asked = this.ingress.call<RunAnswer>(RUN_SERVICE, 'run', this.message(), { key: this.ids.runId });
     if (this.isFollowed || this.whenHandedIn.length > 0) this.learnInvocation().catch(() => {});
-    this.conclude(await answer);
+    const { value, invocationId } = await asked;
+    if (invocationId !== undefined) this.isKnownAs(invocationId);
+    this.conclude(value);
   }
 
   /** Under a key of the caller's the run may have been made before, or be under way. */
@@ -119,6 +121,7 @@ export class ClientRun {
         this.checkSame(earlier, idempotencyKey);
         // An answer is kept under its key, a failure is not: the run is made again, under the key's next name.
         if (!isAnswer(earlier)) continue;
+        this.isKnownAs(invocationId);
         return this.replay(earlier.output!);
       }
       // Or it is this caller's own, whose first asking had no answer: what is told of it says so.
@@ -185,9 +188,13 @@ export class ClientRun {
     );
   }
 
-  private handedIn(invocation: string): void {
+  private isKnownAs(invocation: string): void {
     this.invocation = invocation;
     for (const fn of this.whenHandedIn.splice(0)) fn(invocation);
+  }
+
+  private handedIn(invocation: string): void {
+    this.isKnownAs(invocation);
     const { leaving } = this.participant;
     if (leaving) this.tellCancel(invocation, leaving.reason);
     if (this.isFollowed) void this.hear(invocation);
@@ -198,7 +205,9 @@ export class ClientRun {
       if (this.invocation !== undefined) return resolve(this.invocation);
       this.whenHandedIn.push(resolve);
       this.learnInvocation().catch(reject);
-      this.output.catch(reject);
+      const why =
+        'Restate did not say which invocation it was: something between hides the header `x-restate-id`.';
+      this.output.then(() => reject(new StoreError(why)), reject);
     });
     // Who does not wait for it must not hear that there is none.
     known.catch(() => {});
@@ -218,9 +227,9 @@ export class ClientRun {
     while (!signal.aborted) {
       try {
         const ask = { run, after: this.heard };
-        const { events, isEnded } = await this.ingress.call<Followed>(RUN_SERVICE, 'follow', ask, { signal });
-        this.take(events);
-        if (isEnded) return;
+        const { value } = await this.ingress.call<Followed>(RUN_SERVICE, 'follow', ask, { signal });
+        this.take(value.events);
+        if (value.isEnded) return;
       } catch {
         // The answer brings what was missed.
         await later(1000, undefined, { ref: false });

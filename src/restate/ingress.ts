@@ -26,6 +26,12 @@ const NOT_READY = 470;
 const FIRST_WAIT_MS = 100;
 const LONGEST_WAIT_MS = 2000;
 
+/** An answer, and which invocation gave it: undefined where something between us and Restate hides it. */
+export interface Answered<T> {
+  readonly value: T;
+  readonly invocationId: string | undefined;
+}
+
 interface CallGiven {
   readonly key?: string;
   readonly signal?: AbortSignal;
@@ -36,23 +42,24 @@ export class Ingress {
   constructor(private readonly options: IngressOptions) {}
 
   /** Calls a handler and waits for what it answers. @param given.key under which asking twice is asking once. */
-  call<T>(service: string, handler: string, body: unknown, given: CallGiven = {}): Promise<T> {
+  call<T>(service: string, handler: string, body: unknown, given: CallGiven = {}): Promise<Answered<T>> {
     return this.request(`${service}/${handler}`, { body, ...given });
   }
 
   /** Hands an invocation in under a key. */
-  send(service: string, handler: string, body: unknown, key: string): Promise<Submission> {
-    return this.request(`${service}/${handler}/send`, { body, key });
+  async send(service: string, handler: string, body: unknown, key: string): Promise<Submission> {
+    return (await this.request<Submission>(`${service}/${handler}/send`, { body, key })).value;
   }
 
   /** Waits for what an invocation answers. */
-  attach<T>(invocation: string): Promise<T> {
-    return this.request(`restate/invocation/${invocation}/attach`, {});
+  async attach<T>(invocation: string): Promise<T> {
+    return (await this.request<T>(`restate/invocation/${invocation}/attach`, {})).value;
   }
 
   /** What an invocation has answered; undefined: it goes on. */
   async output<T>(invocation: string): Promise<T | undefined> {
-    return this.request<T | undefined>(`restate/invocation/${invocation}/output`, { mayBeMissing: true });
+    const path = `restate/invocation/${invocation}/output`;
+    return (await this.request<T | undefined>(path, { mayBeMissing: true })).value;
   }
 
   private async request<T>(
@@ -63,7 +70,7 @@ export class Ingress {
       readonly signal?: AbortSignal | undefined;
       readonly mayBeMissing?: boolean;
     },
-  ): Promise<T> {
+  ): Promise<Answered<T>> {
     let failingSince: number | undefined;
     for (let wait = FIRST_WAIT_MS; ; wait = Math.min(LONGEST_WAIT_MS, 2 * wait)) {
       let problem: string;
@@ -71,8 +78,10 @@ export class Ingress {
       try {
         const response = await this.ask(path, given);
         const text = await response.text();
-        if (given.mayBeMissing && response.status === NOT_READY) return undefined as T;
-        if (response.ok) return (text === '' ? undefined : JSON.parse(text)) as T;
+        const invocationId = response.headers.get('x-restate-id') ?? undefined;
+        if (given.mayBeMissing && response.status === NOT_READY)
+          return { value: undefined as T, invocationId };
+        if (response.ok) return { value: (text === '' ? undefined : JSON.parse(text)) as T, invocationId };
         problem = messageOf(text) ?? `status ${response.status}`;
         if (response.status === 404) throw notServed(path, problem);
         if (!PASSING.has(response.status)) throw new InvocationLost(problem);

@@ -22,8 +22,8 @@ import {
   type ProviderAnswer,
 } from './wire.js';
 
-/** What was learned of a provider is news for so long, in milliseconds. */
-const NEWS_MS = 250;
+/** What was heard of a provider is not asked for again for so long, in milliseconds. */
+const FRESH_MS = 250;
 
 /** What a provider said to a call that it was told of before the call is judged. */
 interface Consulted {
@@ -44,8 +44,8 @@ export class ProviderLink {
   /** A probe's permit that was handed out and not used yet. */
   permit: Permit | undefined;
   consulted: Consulted | undefined;
-  /** What was just learned of it. */
-  news: Looked | undefined;
+  /** What was heard of it last, and when. */
+  private known: Looked | undefined;
   private asking: Promise<Looked> | undefined;
   /** Failures that were told without waiting, until the provider has answered. */
   private readonly untaken = new Map<Permit, Promise<void>>();
@@ -69,37 +69,20 @@ export class ProviderLink {
   }
 
   /** Learns how the provider is, without a word to it. */
-  async look(): Promise<void> {
-    const news = this.takeNews();
-    this.take(news ?? (await this.ask()));
+  async look(): Promise<Looked> {
+    // A look does not queue up behind what was told before.
+    if (this.untaken.size > 0) await Promise.all(this.untaken.values());
+    if (!this.known || this.journal.now() - this.known.now > FRESH_MS) this.take(await this.ask());
+    return this.known!;
   }
 
-  /** Learns it ahead of need: the next who looks need not ask. */
-  async lookAhead(): Promise<void> {
-    const looked = await this.ask();
-    this.take(looked);
-    this.news = looked;
-  }
-
-  /** The same for a replicate on its way to another instance: what it is told to begin with. */
-  async lookFor(): Promise<Looked> {
-    return (this.isNew(this.news) ? this.news : undefined) ?? this.ask();
-  }
-
-  private takeNews(): Looked | undefined {
-    const { news } = this;
-    this.news = undefined;
-    return this.isNew(news) ? news : undefined;
-  }
-
-  private isNew(news: Looked | undefined): boolean {
-    return news !== undefined && this.journal.now() - news.now <= NEWS_MS;
+  /** What somebody else has just learned of it. */
+  learn(looked: Looked): void {
+    this.take(looked, looked.now);
   }
 
   /** Those who ask at the same time are told the same. */
   private async ask(): Promise<Looked> {
-    // A look does not queue up behind what was told before.
-    if (this.untaken.size > 0) await Promise.all(this.untaken.values());
     this.asking ??= this.journal.answerOf(askHowItIs(this.journal.context, this.key)).then((looked) => {
       this.asking = undefined;
       this.journal.noteTime(looked.now);
@@ -116,11 +99,12 @@ export class ProviderLink {
   }
 
   /** Takes up what the provider said of itself. */
-  take({ provider, permit }: Pick<ProviderAnswer, 'provider' | 'permit'>): void {
+  take({ provider, permit }: Pick<ProviderAnswer, 'provider' | 'permit'>, at?: number): void {
     const kept = provider as unknown as KeptProvider | null;
     this.permit = permit ?? this.permit;
+    if (kept !== null) this.journal.noteTime(kept.now);
+    this.known = { provider, now: at ?? this.journal.now() };
     if (kept === null) return;
-    this.journal.noteTime(kept.now);
     this.breaker.takeUp(kept);
     this.retryBudget?.restore(kept.tokens ?? 0);
     this.provider.cooldownUntil = kept.cooldownUntil;

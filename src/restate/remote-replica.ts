@@ -75,7 +75,7 @@ export class RemoteReplica implements Replica {
     this.bundle.announceReplicate(this);
     const { link } = this;
     if (!this.bundle.owner.spec.isReliable || link.config.pool) return this.hand(null);
-    link.lookFor().then(
+    link.look().then(
       (looked) => this.host.guard(this.bundle, () => this.hand(looked)),
       (error) => this.bundle.crashed(error),
     );

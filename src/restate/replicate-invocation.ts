@@ -31,7 +31,7 @@ export async function replicateInvocation(
   const invocation = new Invocation(of, context, message.now, message.runId);
   const { host, journal } = invocation;
   const { candidate, looked } = message;
-  if (looked) (host.providers as LinkedProviders).link(candidate.provider).news = looked;
+  if (looked) (host.providers as LinkedProviders).link(candidate.provider).learn(looked);
   const owner = ownerOf(invocation, message);
   let status: ReplicateStatus | undefined;
   const replica: ReplicateRun = new ReplicateRun(

@@ -1,3 +1,4 @@
+import { RestatePromise } from '@restatedev/restate-sdk';
 import { isSupervised } from '../core/bundle-tool.js';
 import type { OrchestrationOptions } from '../core/config.js';
 import {
@@ -48,17 +49,16 @@ export async function runInvocation(
   message: RunMessage,
 ): Promise<RunAnswer> {
   checkWire(message.wire);
-  const { now, provider, looked } = await begin(of, context, message);
+  const { now, looks } = await begin(of, context, message);
   const invocation = new Invocation(of, context, now, message.runId);
   const { host, journal } = invocation;
-  if (provider !== undefined) (host.providers as LinkedProviders).link(provider).news = looked;
+  for (const [provider, looked] of looks) (host.providers as LinkedProviders).link(provider).learn(looked);
   let given: StartRequest;
   try {
     given = requestOf(invocation, planner, message);
   } catch (error) {
     return answerOf(message, [], { error });
   }
-  if (given.tools === null) await lookAtAll(invocation);
   const events: RunEvent[] = [];
   const run = host.starter.start({ ...given, observer: (event) => events.push(event) });
   const followers = new Followers(journal, events);
@@ -83,21 +83,30 @@ export async function runInvocation(
   return answerOf(message, events, settled!);
 }
 
-/** What time it is, and how the provider is that will be asked first: whatever is needed, in one step. */
+/** What time it is, and how the providers are that will be asked first: whatever is needed, at once. */
 async function begin(
   of: Host,
   context: JournalContext,
-  { isReliable, toolName }: RunMessage,
-): Promise<{ now: number; provider?: string; looked?: Looked }> {
-  const tool = toolName === null ? undefined : of.tools.get(toolName);
-  const provider = tool && providerOf(tool);
-  if (isReliable && provider !== undefined && !of.providers.configOf(provider).pool) {
-    const looked = await askHowItIs(context, provider);
-    return { now: looked.now, provider, looked };
+  message: RunMessage,
+): Promise<{ now: number; looks: ReadonlyMap<string, Looked> }> {
+  const providers = providersOf(of, message);
+  if (providers.length > 0) {
+    const looked = await RestatePromise.all(providers.map((provider) => askHowItIs(context, provider)));
+    const now = Math.max(...looked.map((each) => each.now));
+    return { now, looks: new Map(providers.map((provider, place) => [provider, looked[place]!])) };
   }
   const { at, version } = await context.run('begin', () => ({ at: Date.now(), version: JOURNAL_VERSION }));
   checkVersion(version);
-  return { now: at };
+  return { now: at, looks: new Map() };
+}
+
+/** Those that are looked at: of the tool that was named, or, as a plan may depend on any breaker, of all tools. */
+function providersOf(of: Host, { isReliable, toolName }: RunMessage): string[] {
+  if (!isReliable) return [];
+  if (toolName === null) return [...new Set([...of.tools.registry.values()].map(providerOf))];
+  const tool = of.tools.get(toolName);
+  // A pool is asked for a slot, and says then how its provider is.
+  return tool && !of.providers.configOf(providerOf(tool)).pool ? [providerOf(tool)] : [];
 }
 
 /** Those who read a run's events while it goes on. */
@@ -166,20 +175,6 @@ function mayBeSpread(host: Host, { tools }: StartRequest): boolean {
     ? tools.map(({ tool }) => host.tools.get(tool)!)
     : host.tools.registry.values();
   return [...named].some((tool) => isSupervised(tool));
-}
-
-/** A plan may look at the breakers of all tools. */
-async function lookAtAll({ host, journal }: Invocation): Promise<void> {
-  const providers = host.providers as LinkedProviders;
-  const keys = new Set([...host.tools.registry.values()].map(providerOf));
-  let isDone = false;
-  const looks = [...keys].map((key) => providers.link(key).lookAhead());
-  void Promise.all(looks).then(() => (isDone = true));
-  await journal.work(
-    () => isDone,
-    () => true,
-    () => {},
-  );
 }
 
 /** @throws {PlanningError} for what a journal cannot keep. */

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { Troupe, type RunEvent } from '../../src/index.js';
@@ -100,6 +101,67 @@ describe('an idempotency key', () => {
       expect(output).toMatchObject({ content: 'shared', metadata: { coalesced: true } });
       expect(output.traceId).toBe(staying.traceId);
       expect(tool.calls).toHaveLength(1);
+    });
+  });
+});
+
+describe('the invocation of a run', () => {
+  const known = async () => {
+    const rows = await scene.server.query("select id from sys_invocation where target = 'TroupeRun/run'");
+    return rows.map(({ id }) => id);
+  };
+
+  it('is known after its end, whoever asked for it before', async () => {
+    await withTool([ok(1)], async (client) => {
+      const run = client.start(asked());
+      await run.output;
+      const invocation = await run.invocation;
+      expect(invocation).toMatch(/^inv_/u);
+      expect(await known()).toContain(invocation);
+    });
+  });
+
+  it('under a key is that of who began it, for who gets its answer later', async () => {
+    await withTool([ok(1)], async (client) => {
+      const first = client.start(keyed('whose'));
+      await first.output;
+      const second = client.start(keyed('whose'));
+      await second.output;
+      expect(await second.invocation).toBe(await first.invocation);
+    });
+  });
+
+  it('of a run that was not handed in is refused as its output is', async () => {
+    await withTool([ok(1)], async (client, tool) => {
+      const run = client.start(asked());
+      run.cancel(new Error('no more'));
+      await expect(run.output).rejects.toMatchObject({ code: 'cancelled' });
+      await expect(run.invocation).rejects.toMatchObject({ code: 'cancelled' });
+      const conflicting = client.start({ ...keyed('whose'), request: { q: 2 } });
+      await expect(conflicting.invocation).rejects.toMatchObject({ code: 'conflict' });
+      expect(tool.calls).toHaveLength(0);
+    });
+  });
+
+  it('that a proxy hides is refused, and says why', async () => {
+    await withTool([ok(1)], async () => {
+      const proxy = createServer(async (request, response) => {
+        const answer = await fetch(`${scene.server.ingress}${request.url}`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: await text(request),
+        });
+        response.end(await answer.text());
+      });
+      await once(proxy.listen(0, '127.0.0.1'), 'listening');
+      const { port } = proxy.address() as AddressInfo;
+      const run = restateClient({ ingress: `http://127.0.0.1:${port}` }).start(asked());
+      expect((await run.output).content).toBe(1);
+      await expect(run.invocation).rejects.toMatchObject({
+        code: 'store_failed',
+        message: expect.stringContaining('x-restate-id'),
+      });
+      proxy.close();
     });
   });
 });
