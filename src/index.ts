@@ -34,6 +34,7 @@ export type {
 
 export { BundleTool } from './core/bundle-tool.js';
 export type { AnyBundleTool, BundleContent, ReplicateDraw } from './core/bundle-tool.js';
+export { checkBundleOptions } from './core/bundle-options.js';
 export type { BundleOptions, ReplicateBudget } from './core/bundle-options.js';
 export type { BundleMeta, BundleStatus, EvidenceBundle } from './core/evidence/bundle.js';
 export type { Replicate, ReplicateStatus } from './core/evidence/replicate.js';
@@ -50,6 +51,7 @@ export type { EvidenceWarning } from './core/evidence/warning.js';
 
 export { Budget } from './core/budget.js';
 export type { BudgetLimits, BudgetOptions, BudgetPeriod } from './core/budget.js';
+export { checkRunOptions } from './core/config.js';
 export type {
   OrchestrationOptions,
   OrchestrationOptions as OrchestrationConfig,

@@ -133,6 +133,16 @@ const fields = {
 const schema = z.strictObject(fields);
 
 /**
+ * Checks options of a bundle before there is a run, as for a tool that is made with them.
+ *
+ * @param name what messages call the options. Default 'toolOptions'.
+ * @throws {InvalidOptionsError} naming the option, the rule and the value.
+ */
+export function checkBundleOptions(options: BundleOptions, name = 'toolOptions'): void {
+  parseBundleOptions(options, name);
+}
+
+/**
  * @param name what messages call the options.
  * @throws {InvalidOptionsError} naming the option, the rule and the value.
  */

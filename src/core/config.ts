@@ -120,11 +120,24 @@ const DEFAULT_RUN: RunConfig = {
   redact: undefined,
 };
 
-/** @throws {InvalidOptionsError} naming the option, the rule and the value. */
-export function parseRunOptions(options: OrchestrationOptions | undefined): RunConfig {
+/**
+ * Checks options of runs before there is a run, as for a service that is configured with them.
+ *
+ * @param name what messages call the options. Default 'options'.
+ * @throws {InvalidOptionsError} naming the option, the rule and the value.
+ */
+export function checkRunOptions(options: OrchestrationOptions, name = 'options'): void {
+  parseRunOptions(options, name);
+}
+
+/**
+ * @param name what messages call the options.
+ * @throws {InvalidOptionsError} naming the option, the rule and the value.
+ */
+export function parseRunOptions(options: OrchestrationOptions | undefined, name = 'options'): RunConfig {
   if (options === undefined) return DEFAULT_RUN;
-  const given = parse(runSchema, options, 'options') as OrchestrationOptions;
-  const { budget, ms } = parseBudget(given.budget);
+  const given = parse(runSchema, options, name) as OrchestrationOptions;
+  const { budget, ms } = parseBudget(given.budget, `${name}.budget`);
   const limits = [given.timeoutMs, ms].filter((limit) => limit !== undefined);
   return {
     maxParallel: given.maxParallel ?? DEFAULT_RUN.maxParallel,
@@ -142,21 +155,24 @@ export function parseRunOptions(options: OrchestrationOptions | undefined): RunC
     unpriced: given.unpriced ?? DEFAULT_RUN.unpriced,
     fallback: given.fallback,
     reliability: given.reliability,
-    metadata: parseMetadata(given.metadata),
+    metadata: parseMetadata(given.metadata, `${name}.metadata`),
     redact: given.redact,
   };
 }
 
-function parseBudget(given: OrchestrationOptions['budget']): {
+function parseBudget(
+  given: OrchestrationOptions['budget'],
+  name: string,
+): {
   budget: Budget | undefined;
   ms: number | undefined;
 } {
   if (given === undefined || given instanceof Budget) return { budget: given, ms: undefined };
-  const { ms, tokens, costUsd } = parse(runBudgetSchema, given, 'options.budget');
+  const { ms, tokens, costUsd } = parse(runBudgetSchema, given, name);
   if (tokens === undefined && costUsd === undefined) {
     if (ms === undefined) {
       throw new InvalidOptionsError(
-        'Option `options.budget` must set `tokens`, `costUsd` or `ms`, got an empty budget. Leave it out for no limit.',
+        `Option \`${name}\` must set \`tokens\`, \`costUsd\` or \`ms\`, got an empty budget. Leave it out for no limit.`,
       );
     }
     return { budget: undefined, ms };
@@ -164,14 +180,14 @@ function parseBudget(given: OrchestrationOptions['budget']): {
   return { budget: new Budget(withoutUndefined({ tokens, costUsd })), ms };
 }
 
-function parseMetadata(metadata: unknown): JsonObject | undefined {
+function parseMetadata(metadata: unknown, name: string): JsonObject | undefined {
   if (metadata === undefined) return undefined;
   try {
     const { value } = toJson(metadata, { maxDepth: 100, maxBytes: 1_048_576 });
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
   } catch (error) {
     if (!(error instanceof NotJson)) throw error;
-    throw new InvalidOptionsError(`Option \`options.metadata\` must be JSON: ${error.message}.`);
+    throw new InvalidOptionsError(`Option \`${name}\` must be JSON: ${error.message}.`);
   }
-  throw new InvalidOptionsError('Option `options.metadata` must be an object.');
+  throw new InvalidOptionsError(`Option \`${name}\` must be an object.`);
 }

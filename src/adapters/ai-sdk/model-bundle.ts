@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import {
   BundleTool,
+  checkBundleOptions,
   type BundleOptions,
   type JsonObject,
   type JsonValue,
@@ -52,21 +53,22 @@ export type ModelBundle<Name extends string, Req, Answer, In = StandardSchema> =
   WithInput<Name, In>;
 
 const callback = commonShape.prompt;
-/** Their values are checked by Troupe, like those of any bundle tool. */
-const BUNDLE_OPTIONS = [
-  'k',
-  'epsilon',
-  'maxParallel',
-  'schemaUri',
-  'seeds',
-  'stopping',
-  'stopOn',
-  'speculate',
-  'tolerance',
-  'replicateTimeoutMs',
-  'perReplicateBudget',
-  'bundleLimits',
-] as const satisfies readonly (keyof BundleOptions)[];
+const BUNDLE_OPTIONS = Object.keys({
+  k: true,
+  epsilon: true,
+  maxParallel: true,
+  schemaUri: true,
+  seeds: true,
+  stopping: true,
+  window: true,
+  stopOn: true,
+  speculate: true,
+  tolerance: true,
+  sets: true,
+  replicateTimeoutMs: true,
+  perReplicateBudget: true,
+  bundleLimits: true,
+} satisfies Record<keyof BundleOptions, true>) as (keyof BundleOptions)[];
 
 const { seed: _seed, temperature, onLength: _onLength, ...shape } = commonShape;
 const schema = z.strictObject({
@@ -103,6 +105,7 @@ export function modelBundle<
 ): ModelBundle<Name, ModelRequest, AnswerOf<Form>, StandardSchema<ModelRequest, ModelRequest>>;
 export function modelBundle(options: AnyOptions): unknown {
   checkOptions(schema, options, 'modelBundle');
+  checkBundleOptions(bundleOptionsOf(options), 'modelBundle');
   return new AskingBundle(options);
 }
 
@@ -131,13 +134,10 @@ class AskingBundle extends BundleTool<any, any> {
     this.#passSeed = options.passSeed ?? true;
     this.#temperature = options.temperature;
     const functions = FUNCTIONS.map((name) => [name, options[name]]);
-    const bundle = BUNDLE_OPTIONS.flatMap((name) =>
-      options[name] === undefined ? [] : [[name, options[name]]],
-    );
     const fields = {
       ...describedBy(withoutTemperature(options)),
       ...Object.fromEntries(functions),
-      defaultOptions: Object.fromEntries(bundle),
+      defaultOptions: bundleOptionsOf(options),
     };
     for (const [field, value] of Object.entries(fields)) {
       if (value !== undefined) Object.defineProperty(this, field, { value, enumerable: true });
@@ -165,4 +165,9 @@ class AskingBundle extends BundleTool<any, any> {
 function withoutTemperature(options: AnyOptions) {
   const { temperature: _temperature, ...rest } = options;
   return rest;
+}
+
+function bundleOptionsOf(options: AnyOptions): BundleOptions {
+  const given = BUNDLE_OPTIONS.filter((name) => options[name] !== undefined);
+  return Object.fromEntries(given.map((name) => [name, options[name]]));
 }

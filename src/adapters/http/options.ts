@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { InvalidOptionsError } from '../../index.js';
+import { checkRunOptions, InvalidOptionsError } from '../../index.js';
 import type { OrchestrationOptions, ReliableOrchestrator } from '../../index.js';
 
 /** Who calls. Runs, limits and idempotency keys belong to a caller: nobody sees those of another. */
@@ -105,6 +105,7 @@ export function parseOptions(options: HandlerOptions, orchestrator: () => Reliab
     const rule = issue!.message.replace(/^Invalid input: /, '');
     throw new InvalidOptionsError(`Option \`${at || 'options'}\` of createHandler() is not valid: ${rule}.`);
   }
+  if (typeof options.run === 'object') checkRunOptions(options.run, 'run');
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
   return { ...DEFAULTS, orchestrator: options.orchestrator ?? orchestrator(), ...given } as Settings;
 }

@@ -1,4 +1,5 @@
 import type { Server } from '@modelcontextprotocol/server';
+import { checkRunOptions } from '../../index.js';
 import { stderrLogger } from './options.js';
 import type { ServerPeer } from './peers.js';
 import { Running } from './running.js';
@@ -9,6 +10,7 @@ import { makeOffers } from './served-tools.js';
 /** @throws {InvalidOptionsError} */
 export function serveSettings(runner: McpRunner, options: McpServeOptions, of: string): ServeSettings {
   const fixed = typeof options.options === 'function' ? undefined : options.options;
+  if (fixed) checkRunOptions(fixed);
   return {
     ...options,
     logger: options.logger ?? stderrLogger,

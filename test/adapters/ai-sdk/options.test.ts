@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { asAiTool, modelBundle, modelTool } from '../../../src/adapters/ai-sdk/index.js';
-import { InvalidOptionsError, Orchestrator, Troupe } from '../../../src/index.js';
+import { InvalidOptionsError, Orchestrator, Troupe, type BundleOptions } from '../../../src/index.js';
 import { scripted } from './models.js';
 
 const model = scripted([]);
@@ -43,6 +43,39 @@ describe.each([
   it('may be undefined', () => {
     const nothing = { version: undefined, temperature: undefined, prices: undefined, schema: undefined };
     expect(() => make({ name: 'm', model, ...nothing })).not.toThrow();
+  });
+});
+
+describe('the options of a bundle', () => {
+  it.each([
+    [{ k: 0 }, 'k'],
+    [{ epsilon: 0.5 }, 'epsilon'],
+    [{ stopping: 'never' }, 'stopping'],
+    [{ window: 0 }, 'window'],
+    [{ sets: ['tags'] }, 'sets.0'],
+    [{ stopOn: 'fields', stopping: 'fixed' }, 'stopOn'],
+  ])('are checked when it is made: %o', (options, named) => {
+    expect(() => modelBundle({ name: 'm', model, ...options } as never)).toThrow(`\`modelBundle.${named}\``);
+  });
+
+  it('may all be given', () => {
+    const all = {
+      k: 5,
+      epsilon: 0.1,
+      maxParallel: 2,
+      schemaUri: 'answer',
+      seeds: [1],
+      stopping: 'esc',
+      window: 3,
+      stopOn: 'answer',
+      speculate: true,
+      tolerance: 0.1,
+      sets: ['/tags'],
+      replicateTimeoutMs: 1000,
+      perReplicateBudget: { tokens: 10 },
+      bundleLimits: { fields: 10 },
+    } satisfies Required<BundleOptions>;
+    expect(modelBundle({ name: 'm', model, ...all }).defaultOptions).toEqual(all);
   });
 });
 

@@ -608,16 +608,11 @@ describe('what went wrong is told as what it is', () => {
     expect(JSON.stringify(await bodyOf(response))).not.toContain('ann');
   });
 
-  it.each([{ run: { timeout: 5 } }, { run: () => ({ abortGraceMs: -1 }) }])(
-    'options of the service that are not usable: 500, and the service is told (%j)',
-    async (options) => {
-      const { wait, errors } = setUp(options as never);
-      expect((await wait({ toolName: 'add', request: {} })).status).toBe(500);
-      expect(String(errors[0])).toMatch(
-        /option `run` of createHandler\(\) .*`options\.(timeout|abortGraceMs)`/,
-      );
-    },
-  );
+  it('options of the service that a function gives and that are not usable: 500, and the service is told', async () => {
+    const { wait, errors } = setUp({ run: () => ({ abortGraceMs: -1 }) });
+    expect((await wait({ toolName: 'add', request: {} })).status).toBe(500);
+    expect(String(errors[0])).toMatch(/option `run` of createHandler\(\) .*`options\.abortGraceMs`/);
+  });
 
   it.each([
     [{ toolName: 'add' }, 'Field `request`: is missing.'],
@@ -636,6 +631,17 @@ describe('what went wrong is told as what it is', () => {
 });
 
 describe('createHandler', () => {
+  it.each([
+    [{ timeout: 5 }, 'Unknown option `run.timeout`'],
+    [{ timeoutMs: -1 }, 'Option `run.timeoutMs` is not valid'],
+    [{ budget: {} }, 'Option `run.budget` must set'],
+    [{ budget: { tokens: 'many' } }, 'Option `run.budget.tokens` is not valid'],
+    [{ metadata: { at: 1n } }, 'Option `run.metadata` must be JSON'],
+    [{ metadata: [] }, 'Option `run.metadata` must be an object'],
+  ])('refuses options of runs that no run takes: %o', (run, message) => {
+    expect(() => setUp({ run } as never)).toThrow(message);
+  });
+
   it('takes a Troupe', () => {
     const wrong = new Orchestrator(new Troupe());
     expect(() => createHandler(wrong as never, { authorize: () => 'x' })).toThrow('takes a Troupe first');

@@ -232,7 +232,7 @@ describe('a call', () => {
       { budget: { tokens: 0 } },
       /budget.*code: budget_exceeded/,
     ],
-    ['wrongly configured by the host', () => 'x', { timeoutMs: -1 }, /code: invalid_options/],
+    ['wrongly configured by the host', () => 'x', () => ({ timeoutMs: -1 }), /code: invalid_options/],
   ])('that %s says so with its code, and nothing of what is inside', async (_how, execute, options, text) => {
     const { client } = await setUp([defineTool({ name: 't', execute: execute as () => string })], {
       options,
@@ -512,6 +512,11 @@ describe('options', () => {
     ['one name twice', { tools: [greet, { tool: greet }] }, /two tools named "greet"/],
     ['a bad choice', { tools: [greet], onDisconnect: 'ignore' }, /`onDisconnect`.*ignore/],
     ['a typo', { tools: [greet], authorise: true }, /Unknown option `authorise`/],
+    [
+      'a limit no run takes',
+      { tools: [greet], options: { timeoutMs: 'long' } },
+      /`options.timeoutMs` is not/,
+    ],
     ['no transport', { tools: [greet], transport: {} }, /`transport`.*must be a transport/],
   ])('with %s are refused', async (_what, options, message) => {
     await expect(serveMcpStdio(troupe, options as never)).rejects.toMatchObject({
