@@ -52,6 +52,7 @@ export type { EvidenceWarning } from './core/evidence/warning.js';
 export { Budget } from './core/budget.js';
 export type { BudgetLimits, BudgetOptions, BudgetPeriod } from './core/budget.js';
 export { checkRunOptions } from './core/config.js';
+export { parseOptions } from './core/parse.js';
 export type {
   OrchestrationOptions,
   OrchestrationOptions as OrchestrationConfig,

@@ -5,7 +5,7 @@ import type { Tolerance } from './evidence/tolerance.js';
 import type { JsonObject } from './json.js';
 import { InvalidOptionsError } from './errors.js';
 import type { Estimate } from './tool.js';
-import { atLeastOne, parse, positive, withoutUndefined } from './parse.js';
+import { atLeastOne, parseOptions, positive, withoutUndefined } from './parse.js';
 
 /** What one replicate may use at most. */
 export interface ReplicateBudget {
@@ -147,7 +147,7 @@ export function checkBundleOptions(options: BundleOptions, name = 'toolOptions')
  * @throws {InvalidOptionsError} naming the option, the rule and the value.
  */
 export function parseBundleOptions(options: unknown, name = 'toolOptions'): BundleConfig {
-  const given = parse(schema, options ?? {}, name);
+  const given = parseOptions(schema, options ?? {}, name);
   const rule = given.stopping ?? DEFAULT_BUNDLE.stopping;
   if (given.stopOn === 'fields' && (rule === 'esc' || rule === 'fixed')) {
     throw new InvalidOptionsError(

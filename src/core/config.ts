@@ -3,7 +3,7 @@ import { Budget, type BudgetLimits } from './budget.js';
 import { InvalidOptionsError } from './errors.js';
 import type { RunEvent } from './events.js';
 import { toJson, NotJson, type JsonObject } from './json.js';
-import { atLeastOne, callback, parse, positive, withoutUndefined } from './parse.js';
+import { atLeastOne, callback, parseOptions, positive, withoutUndefined } from './parse.js';
 import { retrySchema, type RetryOptions } from './reliability.js';
 import { isTraceparent, traceIdOf, TRACEPARENT_RULE } from './traceparent.js';
 
@@ -136,7 +136,7 @@ export function checkRunOptions(options: OrchestrationOptions, name = 'options')
  */
 export function parseRunOptions(options: OrchestrationOptions | undefined, name = 'options'): RunConfig {
   if (options === undefined) return DEFAULT_RUN;
-  const given = parse(runSchema, options, name) as OrchestrationOptions;
+  const given = parseOptions(runSchema, options, name) as OrchestrationOptions;
   const { budget, ms } = parseBudget(given.budget, `${name}.budget`);
   const limits = [given.timeoutMs, ms].filter((limit) => limit !== undefined);
   return {
@@ -168,7 +168,7 @@ function parseBudget(
   ms: number | undefined;
 } {
   if (given === undefined || given instanceof Budget) return { budget: given, ms: undefined };
-  const { ms, tokens, costUsd } = parse(runBudgetSchema, given, name);
+  const { ms, tokens, costUsd } = parseOptions(runBudgetSchema, given, name);
   if (tokens === undefined && costUsd === undefined) {
     if (ms === undefined) {
       throw new InvalidOptionsError(

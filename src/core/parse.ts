@@ -9,8 +9,15 @@ export const callback = z.custom<(...args: never[]) => unknown>(
   'must be a function',
 );
 
-/** Parses with a strict schema; the first problem becomes the message. */
-export function parse<T>(schema: z.ZodType<T>, value: unknown, name: string): T {
+/**
+ * Parses options with a schema of zod's, for those who make tools and doors of their own: their messages then read like
+ * Troupe's.
+ *
+ * @param schema give a strict one, so that a misspelt option is found.
+ * @param name what messages call the options.
+ * @throws {InvalidOptionsError} for the first problem, naming the option, the rule and the value.
+ */
+export function parseOptions<T>(schema: z.ZodType<T>, value: unknown, name: string): T {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   throw new InvalidOptionsError(describeIssue(deepest(result.error.issues), value, name));

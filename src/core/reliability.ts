@@ -3,7 +3,7 @@ import type { Jitter } from './backoff.js';
 import type { BreakerWindow, FailureThreshold } from './breaker-window.js';
 import type { Verdict } from './classify.js';
 import { InvalidOptionsError } from './errors.js';
-import { atLeastOne, callback, count, parse, positive, withoutUndefined } from './parse.js';
+import { atLeastOne, callback, count, parseOptions, positive, withoutUndefined } from './parse.js';
 
 /** The part of the reliability options that an orchestrator or a run may set. */
 export interface RetryOptions {
@@ -154,7 +154,7 @@ export function parseReliability(
   name = 'reliability',
 ): ReliabilityOptions {
   if (options === undefined) return {};
-  const given = parse(reliabilitySchema, options, name) as ReliabilityOptions;
+  const given = parseOptions(reliabilitySchema, options, name) as ReliabilityOptions;
   for (const [where, part] of [[name, given] as const, ...Object.entries(given.providers ?? {})]) {
     checkHalfOpen(part.breaker, where === name ? name : `${name}.providers.${where}`);
   }
@@ -184,7 +184,9 @@ function checkHalfOpen(breaker: BreakerOptions | undefined, name: string): void 
 
 /** @throws {InvalidOptionsError} */
 export function parsePools(pools: Record<string, PoolOptions> | undefined): Record<string, PoolOptions> {
-  return pools === undefined ? {} : (parse(poolsSchema, pools, 'pools') as Record<string, PoolOptions>);
+  return pools === undefined
+    ? {}
+    : (parseOptions(poolsSchema, pools, 'pools') as Record<string, PoolOptions>);
 }
 
 /** Breaker options with every default in place. */

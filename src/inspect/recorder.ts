@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { InvalidOptionsError } from '../core/errors.js';
-import { parse } from '../core/parse.js';
+import { parseOptions } from '../core/parse.js';
 import type { TroupeInspector } from '../runtime/watch.js';
 import type { Redact } from './redaction.js';
 import { RotatingFile } from './rotating-file.js';
@@ -59,7 +59,7 @@ export function recorder(file: string, options: RecorderOptions = {}): Recorder 
     maxFileBytes = 64 * MIB,
     maxFiles = 3,
     complete = false,
-  } = parse(optionsSchema, options, 'options') as RecorderOptions;
+  } = parseOptions(optionsSchema, options, 'options') as RecorderOptions;
   const files = openFile(file, maxFileBytes, maxFiles, () => scribe.standing());
   const scribe = new Scribe({ redact, isComplete: complete, write: (line) => files.add(line) });
   const flush = () => {

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { InvalidOptionsError, isOrchestratorError, OrchestratorError } from '../core/errors.js';
 import type { JsonObject } from '../core/json.js';
 import type { OrchestrationOutput } from '../core/output.js';
-import { parse } from '../core/parse.js';
+import { parseOptions } from '../core/parse.js';
 import { parseReliability, type RetryOptions } from '../core/reliability.js';
 import type { AnyTool, ContentOf } from '../core/tool.js';
 import type { ToolArguments, UntypedArguments } from '../orchestrator.js';
@@ -76,7 +76,7 @@ const schema = z.strictObject({
  * @throws {InvalidOptionsError} for options that are unknown or out of range.
  */
 export function restateClient(options: RestateClientOptions): RestateOrchestrator {
-  const given = parse(schema, options, 'options');
+  const given = parseOptions(schema, options, 'options');
   const isReliable = given.reliable ?? true;
   const ingress = new Ingress({
     url: given.ingress.replace(/\/+$/u, ''),

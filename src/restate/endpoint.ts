@@ -4,7 +4,7 @@ import { createEndpointHandler, type EndpointOptions } from '@restatedev/restate
 import { createEndpointHandler as createFetchHandler } from '@restatedev/restate-sdk/fetch';
 import { z } from 'zod';
 import { InvalidOptionsError } from '../core/errors.js';
-import { parse } from '../core/parse.js';
+import { parseOptions } from '../core/parse.js';
 import type { Planner } from '../core/planning/planner.js';
 import { RuleBasedPlanner } from '../core/planning/rules.js';
 import { hostOf, Troupe } from '../troupe.js';
@@ -82,7 +82,7 @@ export function restateEndpoint(troupe: Troupe<any>, options: RestateEndpointOpt
       'restateEndpoint() takes a Troupe: `restateEndpoint(troupe, { identityKeys })`.',
     );
   }
-  const given = parse(schema, options, 'options');
+  const given = parseOptions(schema, options, 'options');
   const host = hostOf(troupe);
   const running = new RunningInvocations();
   const services = servicesOf(

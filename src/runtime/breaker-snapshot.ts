@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import type { WindowSamples } from '../core/breaker-window.js';
-import { count, parse, positive } from '../core/parse.js';
+import { count, parseOptions, positive } from '../core/parse.js';
 import type { SavedBreaker } from '../machines/breaker.js';
 
 /** A breaker as plain JSON. */
@@ -37,5 +37,5 @@ const snapshotSchema = z.discriminatedUnion('state', [
  * @throws {InvalidOptionsError} for what `snapshot()` did not make.
  */
 export function parseSnapshot(snapshot: unknown): BreakerSnapshot {
-  return parse(snapshotSchema, snapshot, 'snapshot') as BreakerSnapshot;
+  return parseOptions(snapshotSchema, snapshot, 'snapshot') as BreakerSnapshot;
 }

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { isSupervised, type ReplicateDraw } from '../core/bundle-tool.js';
 import { InvalidOptionsError } from '../core/errors.js';
-import { parse } from '../core/parse.js';
+import { parseOptions } from '../core/parse.js';
 import { isTool, isToolResult, toolResult, type AnyTool, type ToolContext } from '../core/tool.js';
 import { LONGEST_MS } from '../runtime/timers.js';
 import { seededRandom } from './seeded-random.js';
@@ -92,7 +92,7 @@ type Settings = z.infer<typeof schema>;
 export function faulty<T extends AnyTool>(tool: T, options: FaultyOptions = {}): Faulty<T> {
   if (!isTool(tool))
     throw new InvalidOptionsError('faulty() takes a Tool. Extend `Tool`, or use `defineTool`.');
-  const settings: Settings = parse(schema, options, 'options');
+  const settings: Settings = parseOptions(schema, options, 'options');
   const sum = EXCLUSIVE.reduce((total, kind) => total + settings.rates[kind], 0);
   if (sum > 1 + 1e-9) {
     throw new InvalidOptionsError(

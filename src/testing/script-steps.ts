@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { parse } from '../core/parse.js';
+import { parseOptions } from '../core/parse.js';
 import { toolResult, type ToolEmission } from '../core/tool.js';
 import type { ReportedUsage } from '../core/usage.js';
 import { LONGEST_MS } from '../runtime/timers.js';
@@ -23,7 +23,7 @@ export function ok(...given: [content?: unknown, usage?: ReportedUsage]): Script
  * @throws {InvalidOptionsError} for what is no status from 100 to 599.
  */
 export function fail(status: number, fields: Record<string, unknown> = {}): ScriptStep {
-  parse(httpStatus, status, 'status');
+  parseOptions(httpStatus, status, 'status');
   return () => {
     throw httpError(status, fields);
   };
@@ -81,7 +81,7 @@ export function ignoreAbort(): ScriptStep {
  * @throws {InvalidOptionsError} when `ms` is no number from 0 to 2^31 - 1.
  */
 export function slow(ms: number, then: ScriptStep = ok()): ScriptStep {
-  parse(wholeWait, ms, 'ms');
+  parseOptions(wholeWait, ms, 'ms');
   return (call) => wait(call.clock, ms, call.context.signal).then(() => then(call));
 }
 
@@ -91,7 +91,7 @@ export function slow(ms: number, then: ScriptStep = ok()): ScriptStep {
  * @throws {InvalidOptionsError} when `ms` is no number from 0 to 2^31 - 1.
  */
 export function late(ms: number, then: ScriptStep = ok()): ScriptStep {
-  parse(wholeWait, ms, 'ms');
+  parseOptions(wholeWait, ms, 'ms');
   return (call) => wait(call.clock, ms).then(() => then(call));
 }
 

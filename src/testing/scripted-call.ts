@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import type { BundleTool } from '../core/bundle-tool.js';
 import type { JsonObject, JsonValue } from '../core/json.js';
-import { callback, parse } from '../core/parse.js';
+import { callback, parseOptions } from '../core/parse.js';
 import type { Clock } from '../core/ports.js';
 import type { Tool, ToolContext } from '../core/tool.js';
 
@@ -105,11 +105,11 @@ export const parseBundleFields = fieldParser([...TOOL_FIELDS, ...BUNDLE_FIELDS, 
 
 function fieldParser(names: readonly string[]): <T extends object>(fields: T) => T {
   const schema = z.strictObject(Object.fromEntries(names.map((name) => [name, z.unknown().optional()])));
-  return (fields) => parse(schema, fields, 'options') as typeof fields;
+  return (fields) => parseOptions(schema, fields, 'options') as typeof fields;
 }
 
 /** @throws {InvalidOptionsError} when it is no list of functions, or, for a bundle, of lists of them. */
 export function parseScript<Script extends readonly unknown[]>(script: Script, isNested = false): Script {
   const step = isNested ? z.union([callback, z.array(callback)]) : callback;
-  return parse(z.array(step), script, 'script') as readonly unknown[] as Script;
+  return parseOptions(z.array(step), script, 'script') as readonly unknown[] as Script;
 }

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { InvalidOptionsError } from '../core/errors.js';
 import type { OrchestrationOutput } from '../core/output.js';
-import { atLeastOne, parse } from '../core/parse.js';
+import { atLeastOne, parseOptions } from '../core/parse.js';
 import type { AnyTool } from '../core/tool.js';
 import { Orchestrator, ReliableOrchestrator } from '../orchestrator.js';
 import type { Run } from '../runtime/run-handle.js';
@@ -81,7 +81,7 @@ export function createSimulation<const Tools extends readonly AnyTool[] = readon
   options: SimulationOptions<Tools> = {},
 ): Simulation<Tools> {
   const { seed: givenSeed, startAt: givenStart, ...rest } = checked(options);
-  const { seed, startAt } = parse(ownOptions, { seed: givenSeed, startAt: givenStart }, 'options');
+  const { seed, startAt } = parseOptions(ownOptions, { seed: givenSeed, startAt: givenStart }, 'options');
   const clock = new VirtualClock(startAt);
   const troupe = new Troupe<Tools>({ ...rest, clock, random: seededRandom(seed) } as TroupeOptions<Tools>);
   const host = hostOf(troupe);
@@ -107,7 +107,7 @@ export function createSimulation<const Tools extends readonly AnyTool[] = readon
   };
   /** Timer by timer until it is over, or there is none. */
   const play = async (options: PlayOptions | undefined, isOver: () => boolean) => {
-    const { maxTimers } = parse(playOptions, options ?? {}, 'options');
+    const { maxTimers } = parseOptions(playOptions, options ?? {}, 'options');
     await flush();
     for (let fired = 0; !isOver() && clock.pending > 0; fired++) {
       if (fired >= maxTimers) throw restless(maxTimers, pending());
@@ -133,7 +133,7 @@ export function createSimulation<const Tools extends readonly AnyTool[] = readon
     run: ((args: Parameters<typeof reliable.start>[0]) =>
       settled(reliable.start(args))) as Simulation<Tools>['run'],
     settled,
-    advance: async (ms) => advanceTo(clock.now() + parse(duration, ms, 'ms')),
+    advance: async (ms) => advanceTo(clock.now() + parseOptions(duration, ms, 'ms')),
     flush,
     runToIdle: (options) => play(options, () => false),
     pending,

@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { InvalidOptionsError } from '../../src/core/errors.js';
-import { atLeastOne, callback, count, parse, positive, withoutUndefined } from '../../src/core/parse.js';
+import { atLeastOne, callback, count, parseOptions, positive, withoutUndefined } from '../../src/core/parse.js';
 
 const take = (schema: z.ZodType, value: unknown) => schema.safeParse(value).success;
 
 function refusalOf(schema: z.ZodType, value: unknown): string {
   try {
-    parse(schema, value, 'options');
+    parseOptions(schema, value, 'options');
   } catch (error) {
     expect(error).toBeInstanceOf(InvalidOptionsError);
     return (error as Error).message;
@@ -108,7 +108,7 @@ describe('the message of what is refused', () => {
 
 describe('what is taken', () => {
   it('is what the schema makes of it', () => {
-    expect(parse(z.string().transform(Number), '5', 'options')).toBe(5);
+    expect(parseOptions(z.string().transform(Number), '5', 'options')).toBe(5);
   });
 
   it('loses its undefined fields, and only those', () => {

@@ -4,6 +4,7 @@ import {
   InvalidOptionsError,
   type Orchestrator,
   orThrow,
+  parseOptions,
   type AnyTool,
   type ContentOf,
   type OptionsOf,
@@ -12,7 +13,6 @@ import {
   type RequestOf,
   type StandardSchema,
 } from '../../index.js';
-import { check } from './settings.js';
 
 interface CommonAiToolOptions<Content, Result> {
   /** What the model is told the tool is for. Default: the tool's own description. */
@@ -71,7 +71,7 @@ export function asAiTool(
   if (typeof (orchestrator as Partial<Orchestrator> | undefined)?.run !== 'function') {
     throw new InvalidOptionsError('`asAiTool` takes an orchestrator: `asAiTool(orchestrator, { tool })`.');
   }
-  check(schema, given, 'asAiTool');
+  parseOptions(schema, given, 'asAiTool');
   const { tool, toolName, options, toolOptions, result } = given;
   if ((tool === undefined) === (toolName === undefined)) {
     throw new InvalidOptionsError('`asAiTool` takes either `tool` or `toolName`.');

@@ -1,9 +1,9 @@
 import type { LanguageModel } from 'ai';
 import * as z from 'zod';
-import { InvalidOptionsError, type Estimate, type StandardSchema } from '../../index.js';
+import { InvalidOptionsError, parseOptions, type Estimate, type StandardSchema } from '../../index.js';
 import { isModelPrices, type Prices } from './prices.js';
 import type { ModelPrompt } from './prompt.js';
-import { check, settingsShape, type ModelSettings } from './settings.js';
+import { settingsShape, type ModelSettings } from './settings.js';
 
 /** What {@link modelTool} and {@link modelBundle} have in common. */
 export interface CommonOptions<Name extends string> extends ModelSettings {
@@ -109,7 +109,7 @@ export const commonShape = {
  * @throws {InvalidOptionsError} naming option, rule and value.
  */
 export function checkOptions(schema: z.ZodType, options: unknown, name: string): void {
-  check(schema, options, name);
+  parseOptions(schema, options, name);
   const {
     prices,
     onLength,
@@ -121,7 +121,7 @@ export function checkOptions(schema: z.ZodType, options: unknown, name: string):
   };
   if (prices !== undefined && typeof prices !== 'function') {
     const isOne = typeof prices === 'object' && prices !== null && isModelPrices(prices);
-    check<unknown>(isOne ? modelPrices : priceTable, prices, `${name}.prices`);
+    parseOptions<unknown>(isOne ? modelPrices : priceTable, prices, `${name}.prices`);
   }
   if (onLength === 'return' && form !== undefined) {
     throw new InvalidOptionsError(

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { InvalidOptionsError, type JsonObject } from '../../index.js';
+import { parseOptions, type InvalidOptionsError, type JsonObject } from '../../index.js';
 
 /**
  * How the model is asked. Given to {@link modelTool}, they hold for all calls; given as `toolOptions` of a run, they beat those.
@@ -46,7 +46,7 @@ const schema = z.strictObject(settingsShape);
  * @throws {InvalidOptionsError} which Troupe judges as `validation`: the tool was not called.
  */
 export function settingsOf(own: ModelSettings, ofRun: unknown): ModelSettings {
-  const given = check(schema, ofRun ?? {}, 'toolOptions') as ModelSettings;
+  const given = settingsOfRun(ofRun);
   return { ...own, ...given, ...(own.headers && given.headers ? { headers: merged(own, given) } : {}) };
 }
 
@@ -59,36 +59,11 @@ function merged(own: ModelSettings, given: ModelSettings): Record<string, string
   return headers;
 }
 
-/**
- * Checks options with a strict schema.
- *
- * @throws {InvalidOptionsError} naming option, rule and value.
- */
-export function check<T>(schema: z.ZodType<T>, value: unknown, name: string): T {
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  const error = new InvalidOptionsError(describe(result.error.issues[0]!, value, name));
-  // For options of a run: they are looked at in the call, and then decide how it is judged.
-  throw Object.defineProperty(error, 'category', { value: 'validation' });
-}
-
-function describe(issue: z.core.$ZodIssue, value: unknown, name: string): string {
-  const at = [name, ...issue.path.map(String)].join('.');
-  if (issue.code === 'unrecognized_keys') {
-    const keys = issue.keys.map((key) => `\`${at}.${key}\``).join(', ');
-    return `Unknown option ${keys}. Check the spelling, or leave it out.`;
-  }
-  let got = value;
-  for (const part of issue.path) got = (got as Record<PropertyKey, unknown> | undefined)?.[part];
-  return `Option \`${at}\` is not valid: ${issue.message.replace(/^Invalid input: /, '')}; got ${show(got)}.`;
-}
-
-function show(value: unknown): string {
-  if (typeof value === 'function') return 'a function';
-  if (typeof value === 'number') return String(value);
+function settingsOfRun(given: unknown): ModelSettings {
   try {
-    return (JSON.stringify(value) ?? String(value)).slice(0, 80);
-  } catch {
-    return Object.prototype.toString.call(value);
+    return parseOptions(schema, given ?? {}, 'toolOptions') as ModelSettings;
+  } catch (error) {
+    // They are looked at in the call, and decide how it is judged.
+    throw Object.defineProperty(error as InvalidOptionsError, 'category', { value: 'validation' });
   }
 }

@@ -2,7 +2,7 @@ import { InvalidOptionsError, ReliableOrchestrator, Troupe } from '../../index.j
 import { readCancelBody, readRunBody } from './body.js';
 import { eventStream } from './event-stream.js';
 import { serverSentEvents, uiMessageStream, type Format, type Refusal } from './formats.js';
-import { parseOptions, type Caller, type HandlerOptions, type Settings } from './options.js';
+import { readOptions, type Caller, type HandlerOptions, type Settings } from './options.js';
 import { Problem, problemOf } from './problem.js';
 import { acceptedResponse, describe, endResponse, errorOf, json } from './responses.js';
 import { Runs, type KnownRun } from './runs.js';
@@ -34,7 +34,7 @@ export function createHandler(troupe: Troupe<any>, options: HandlerOptions): Fet
       'createHandler() takes a Troupe first: `createHandler(troupe, { authorize })`. An orchestrator of yours is its option `orchestrator`.',
     );
   }
-  const settings = parseOptions(options, () => new ReliableOrchestrator({ troupe }));
+  const settings = readOptions(options, () => new ReliableOrchestrator({ troupe }));
   const handler = new Handler(troupe, settings);
   return (request) => handler.answer(request);
 }

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { checkRunOptions, InvalidOptionsError } from '../../index.js';
+import { checkRunOptions, parseOptions } from '../../index.js';
 import type { OrchestrationOptions, ReliableOrchestrator } from '../../index.js';
 
 /** Who calls. Runs, limits and idempotency keys belong to a caller: nobody sees those of another. */
@@ -46,12 +46,16 @@ type MaybePromise<T> = T | Promise<T>;
 export type Settings = Required<Omit<HandlerOptions, 'tools' | 'run'>> &
   Pick<HandlerOptions, 'tools' | 'run'>;
 
+const NAME = 'createHandler';
 const positive = z.number().positive();
 const wholeNumber = z.int().min(1);
 const callback = z.custom<never>((value) => typeof value === 'function', 'must be a function');
 
 const schema = z.strictObject({
-  authorize: callback,
+  authorize: z.custom<never>(
+    (value) => typeof value === 'function',
+    'must be a function that says who calls: no route is open to everybody',
+  ),
   orchestrator: z
     .custom<never>(
       (value) => typeof (value as { start?: unknown } | null)?.start === 'function',
@@ -89,23 +93,9 @@ const DEFAULTS = {
 };
 
 /** @throws {InvalidOptionsError} naming the option, the rule and the value. */
-export function parseOptions(options: HandlerOptions, orchestrator: () => ReliableOrchestrator): Settings {
-  const result = schema.safeParse(options);
-  if (!result.success) {
-    const [issue] = result.error.issues;
-    const at = issue!.path.join('.');
-    if (issue!.code === 'unrecognized_keys') {
-      throw new InvalidOptionsError(`Unknown option \`${issue!.keys.join('`, `')}\` of createHandler().`);
-    }
-    if (at === 'authorize') {
-      throw new InvalidOptionsError(
-        'createHandler() needs the option `authorize`, a function that says who calls: no route is open to everybody.',
-      );
-    }
-    const rule = issue!.message.replace(/^Invalid input: /, '');
-    throw new InvalidOptionsError(`Option \`${at || 'options'}\` of createHandler() is not valid: ${rule}.`);
-  }
-  if (typeof options.run === 'object') checkRunOptions(options.run, 'run');
+export function readOptions(options: HandlerOptions, orchestrator: () => ReliableOrchestrator): Settings {
+  parseOptions(schema, options, NAME);
+  if (typeof options.run === 'object') checkRunOptions(options.run, `${NAME}.run`);
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
   return { ...DEFAULTS, orchestrator: options.orchestrator ?? orchestrator(), ...given } as Settings;
 }

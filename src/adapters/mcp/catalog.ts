@@ -107,7 +107,7 @@ export class Catalog {
       if (missing === undefined) continue;
       const offered = [...names].slice(0, 50).join(', ');
       throw new InvalidOptionsError(
-        `Option \`${option}\` of connectMcp() names the tool "${missing}", which MCP server "${server}" has not. ` +
+        `Option \`connectMcp.${option}\` names the tool "${missing}", which MCP server "${server}" has not. ` +
           `It has: ${offered === '' ? 'none' : offered}.`,
       );
     }

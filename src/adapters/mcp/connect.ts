@@ -1,12 +1,12 @@
 import type { Tool as McpToolDefinition } from '@modelcontextprotocol/client';
 import * as z from 'zod';
-import type { Awaitable, JsonObject, Logger, ToolContext } from '../../index.js';
+import { parseOptions, type Awaitable, type JsonObject, type Logger, type ToolContext } from '../../index.js';
 import type { McpToolResult } from './call-result.js';
 import { Catalog, type McpToolsChange } from './catalog.js';
 import type { McpTool, ToolOverride } from './imported-tool.js';
 import { Link } from './link.js';
 import { callTool } from './call.js';
-import { callback, loggerSchema, milliseconds, parseOptions, stderrLogger } from './options.js';
+import { callback, loggerSchema, milliseconds, stderrLogger } from './options.js';
 import { loadClient } from './peers.js';
 import type { McpTransport } from './transport.js';
 
@@ -101,7 +101,7 @@ const optionsSchema = z.strictObject({
  * @throws {McpError} `mcp_not_connected` when the server cannot be reached.
  */
 export async function connectMcp(options: ConnectMcpOptions): Promise<McpConnection> {
-  const given = parseOptions(optionsSchema, options, 'connectMcp()') as ConnectMcpOptions;
+  const given = parseOptions(optionsSchema, options, 'connectMcp') as ConnectMcpOptions;
   const connection = new Connection(given, await loadClient());
   try {
     await connection.open();

@@ -1,6 +1,6 @@
 import * as z from 'zod';
-import type { Awaitable } from '../../index.js';
-import { callback, parseOptions } from './options.js';
+import { parseOptions, type Awaitable } from '../../index.js';
+import { callback } from './options.js';
 import { loadServer } from './peers.js';
 import { serveOptionsShape, type McpRunner, type McpServeOptions } from './serve-options.js';
 import { serverFactory, serveSettings } from './server-factory.js';
@@ -27,7 +27,7 @@ export interface McpHandler extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-const NAME = 'mcpHandler()';
+const NAME = 'mcpHandler';
 
 const optionsSchema = z.strictObject({
   ...serveOptionsShape,

@@ -218,6 +218,6 @@ function checked(transport: McpTransport, server: string): McpTransport {
   const given: Partial<McpTransport> | null | undefined = transport;
   if (typeof given?.start === 'function' && typeof given.send === 'function') return transport;
   throw new InvalidOptionsError(
-    `Option \`transport\` of connectMcp() gave no transport for MCP server "${server}": return one of @modelcontextprotocol/client, as \`() => new StreamableHTTPClientTransport(url)\`.`,
+    `Option \`connectMcp.transport\` gave no transport for MCP server "${server}": return one of @modelcontextprotocol/client, as \`() => new StreamableHTTPClientTransport(url)\`.`,
   );
 }

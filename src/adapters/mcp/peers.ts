@@ -6,7 +6,7 @@ async function load<T>(peer: string, importing: () => Promise<T>, used: string):
     return await importing();
   } catch (cause) {
     throw new InvalidOptionsError(
-      `${used} needs one package more, and could not load it: npm install ${peer}`,
+      `${used}() needs one package more, and could not load it: npm install ${peer}`,
       { cause },
     );
   }
@@ -22,7 +22,7 @@ export function loadClient() {
       ]);
       return { Client, fromJsonSchema, AjvJsonSchemaValidator };
     },
-    'connectMcp()',
+    'connectMcp',
   );
 }
 
@@ -38,6 +38,6 @@ export function loadStdioServer() {
   return load(
     '@modelcontextprotocol/server',
     () => import('@modelcontextprotocol/server/stdio'),
-    'serveMcpStdio()',
+    'serveMcpStdio',
   );
 }

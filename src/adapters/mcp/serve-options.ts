@@ -90,5 +90,5 @@ export type McpRunner = Orchestrator<any> | Troupe<any>;
 export function orchestratorOf(runner: McpRunner, of: string): Orchestrator<any> {
   if (runner instanceof Orchestrator) return runner;
   if (runner instanceof Troupe) return new ReliableOrchestrator({ troupe: runner });
-  throw new InvalidOptionsError(`${of} takes an orchestrator or a Troupe first, got ${String(runner)}.`);
+  throw new InvalidOptionsError(`${of}() takes an orchestrator or a Troupe first, got ${String(runner)}.`);
 }

@@ -2,6 +2,7 @@ import * as z from 'zod';
 import {
   BundleTool,
   InvalidOptionsError,
+  parseOptions,
   Tool,
   type AnyTool,
   type JsonObject,
@@ -9,7 +10,7 @@ import {
   type StandardSchema,
 } from '../../index.js';
 import type { McpToolAnnotations } from './serve-options.js';
-import { clip, parseOptions } from './options.js';
+import { clip } from './options.js';
 
 /** A tool to serve, where it alone does not say enough. */
 export interface ServedTool {
@@ -75,16 +76,16 @@ export function makeOffers(
   for (const [index, given] of tools.entries()) {
     if (typeof given === 'string') {
       throw new InvalidOptionsError(
-        `Option \`tools\` of ${of} takes tools, or { tool, name, ... }, and no names: got "${String(given)}".`,
+        `Option \`${of}.tools\` takes tools, or { tool, name, ... }, and no names: got "${String(given)}".`,
       );
     }
     const served = isTool(given) ? { tool: given } : given;
-    const parsed = parseOptions(servedSchema, served, `tools[${index}] of ${of}`) as ServedTool;
+    const parsed = parseOptions(servedSchema, served, `${of}.tools.${index}`) as ServedTool;
     const offer = makeOffer(parsed, options);
     const { name } = offer.listed;
     if (offers.has(name)) {
       throw new InvalidOptionsError(
-        `Option \`tools\` of ${of} has two tools named "${name}". Give one another name: { tool, name }.`,
+        `Option \`${of}.tools\` has two tools named "${name}". Give one another name: { tool, name }.`,
       );
     }
     offers.set(name, offer);

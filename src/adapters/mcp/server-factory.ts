@@ -10,7 +10,7 @@ import { makeOffers } from './served-tools.js';
 /** @throws {InvalidOptionsError} */
 export function serveSettings(runner: McpRunner, options: McpServeOptions, of: string): ServeSettings {
   const fixed = typeof options.options === 'function' ? undefined : options.options;
-  if (fixed) checkRunOptions(fixed);
+  if (fixed) checkRunOptions(fixed, `${of}.options`);
   return {
     ...options,
     logger: options.logger ?? stderrLogger,

@@ -1,6 +1,6 @@
 import type { Transport } from '@modelcontextprotocol/server';
 import * as z from 'zod';
-import { parseOptions } from './options.js';
+import { parseOptions } from '../../index.js';
 import { loadServer, loadStdioServer } from './peers.js';
 import { serveOptionsShape, type McpRunner, type McpServeOptions } from './serve-options.js';
 import { serverFactory, serveSettings } from './server-factory.js';
@@ -19,7 +19,7 @@ export interface McpStdioServer extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-const NAME = 'serveMcpStdio()';
+const NAME = 'serveMcpStdio';
 
 const optionsSchema = z.strictObject({
   ...serveOptionsShape,

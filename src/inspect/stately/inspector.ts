@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import * as z from 'zod';
 import { InvalidOptionsError } from '../../core/errors.js';
-import { parse } from '../../core/parse.js';
+import { parseOptions } from '../../core/parse.js';
 import type { TroupeInspector } from '../../runtime/watch.js';
 import type { Redact } from '../redaction.js';
 import { type StatelyInspectionEvent, StatelyMessages, type StatelyMessagesOptions } from './messages.js';
@@ -61,7 +61,7 @@ export function statelyInspector(options: StatelyInspectorOptions = {}): Stately
     filter,
     redact,
     maxHeldBytes = 8 * MIB,
-  } = parse(optionsSchema, options, 'options') as StatelyInspectorOptions;
+  } = parseOptions(optionsSchema, options, 'options') as StatelyInspectorOptions;
   const { createInspector, WebSocket } = loadPackages();
   const socket = new StatelySocket({ url, WebSocket, maxHeldBytes });
   const messages = new StatelyMessages({ createInspector, socket, filter, redact });

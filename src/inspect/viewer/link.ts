@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { request } from 'node:http';
 import * as z from 'zod';
-import { parse } from '../../core/parse.js';
+import { parseOptions } from '../../core/parse.js';
 import type { TroupeInspector } from '../../runtime/watch.js';
 import type { Redact } from '../redaction.js';
 import { Scribe } from '../scribe/scribe.js';
@@ -28,7 +28,7 @@ const optionsSchema = z.strictObject({
  * @throws {InvalidOptionsError} for a `url` that is no viewer's on this machine.
  */
 export function viewerInspector(options: ViewerInspectorOptions): TroupeInspector {
-  const { url, redact } = parse(optionsSchema, options, 'options') as ViewerInspectorOptions;
+  const { url, redact } = parseOptions(optionsSchema, options, 'options') as ViewerInspectorOptions;
   const link = new Link(parseAddress(url));
   const archive = new Archive({ lines: 20_000, bytes: 16 * 1024 * 1024 });
   const scribe = new Scribe({

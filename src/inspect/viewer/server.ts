@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import * as z from 'zod';
 import { describeError, InvalidOptionsError } from '../../core/errors.js';
-import { parse } from '../../core/parse.js';
+import { parseOptions } from '../../core/parse.js';
 import type { TroupeInspector } from '../../runtime/watch.js';
 import { drawingOf } from '../charts/drawings.js';
 import { readRecording } from '../recording-files.js';
@@ -51,7 +51,7 @@ const optionsSchema = z.strictObject({
  * @throws {InvalidOptionsError} for options that cannot be used, a port that is taken, and a recording that cannot be read.
  */
 export async function startViewer(options: ViewerOptions = {}): Promise<Viewer> {
-  const parsed = parse(optionsSchema, options, 'options') as ViewerOptions;
+  const parsed = parseOptions(optionsSchema, options, 'options') as ViewerOptions;
   const { port = 0, token = randomBytes(24).toString('base64url'), recording } = parsed;
   const hub = new Hub(recording === undefined ? {} : { lines: Infinity, bytes: Infinity });
   if (recording !== undefined) {

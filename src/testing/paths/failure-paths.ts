@@ -1,6 +1,6 @@
 import type { AnyStateMachine, EventFromLogic, EventObject } from 'xstate';
 import * as z from 'zod';
-import { atLeastOne, callback, parse } from '../../core/parse.js';
+import { atLeastOne, callback, parseOptions } from '../../core/parse.js';
 import { kindByTags, type FailureKind, type KindOf } from './kinds.js';
 import { profileOf, type ProfileOptions } from './profiles.js';
 import { Walker, type Walked } from './walker.js';
@@ -105,7 +105,7 @@ export function failurePaths<Machine extends AnyStateMachine>(
     kindOf = kindByTags,
     limit,
     ...known
-  } = parse(optionsSchema, options, 'options') as Parsed<Machine>;
+  } = parseOptions(optionsSchema, options, 'options') as Parsed<Machine>;
   const profile = profileOf(chart, known);
   const found: FailurePath[] = [];
   const seen = new Set<unknown>();

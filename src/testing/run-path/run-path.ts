@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { describeError, InvalidOptionsError } from '../../core/errors.js';
 import type { RunEvent } from '../../core/events.js';
 import type { OrchestrationOutput } from '../../core/output.js';
-import { callback, parse } from '../../core/parse.js';
+import { callback, parseOptions } from '../../core/parse.js';
 import { isTool, type AnyTool } from '../../core/tool.js';
 import {
   breakerMachine,
@@ -100,7 +100,7 @@ export async function runPath(path: FailurePath<any>, harness: PathHarness = {})
     answer = { answer: 42 },
     tool,
     toolOptions,
-  } = parse(harnessSchema, harness, 'harness');
+  } = parseOptions(harnessSchema, harness, 'harness');
   const make = tool && checked(tool as NonNullable<PathHarness['tool']>);
   const driver = new Driver(path, { tool: make, request, toolOptions, answer });
   const walk = new Walk(path, driver);

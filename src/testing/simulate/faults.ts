@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { parse } from '../../core/parse.js';
+import { parseOptions } from '../../core/parse.js';
 
 /**
  * How often things go wrong, 0 to 1 each. Rates of operations (from `cancel` to `restart`) that leave less than 0.4 for
@@ -74,6 +74,6 @@ const ratesSchema = z.strictObject({
 
 /** @throws {InvalidOptionsError} naming the rate, the rule and the value. */
 export function parseFaults(faults: unknown): FaultRates {
-  const given = parse(ratesSchema, faults ?? {}, 'faults');
+  const given = parseOptions(ratesSchema, faults ?? {}, 'faults');
   return { ...DEFAULT_RATES, ...(JSON.parse(JSON.stringify(given)) as Partial<FaultRates>) };
 }

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { InvalidOptionsError } from '../../core/errors.js';
-import { atLeastOne, parse } from '../../core/parse.js';
+import { atLeastOne, parseOptions } from '../../core/parse.js';
 import { parseFaults, type FaultRates } from './faults.js';
 import { planOf, type Operation } from './plan.js';
 import { play } from './play.js';
@@ -71,7 +71,7 @@ export function simulate(options: SimulateOptions = {}): Promise<SimulationRepor
 
 /** With a seam for the tests of the simulation. */
 export async function simulateWith(options: SimulateOptions, seams: Seams): Promise<SimulationReport> {
-  const { seed = 1, steps = 60, only } = parse(optionsSchema, options, 'simulate()');
+  const { seed = 1, steps = 60, only } = parseOptions(optionsSchema, options, 'simulate()');
   const faults = parseFaults(options.faults);
   const beyond = only?.find((number) => number > steps);
   if (beyond !== undefined) {

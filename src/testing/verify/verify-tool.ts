@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { InvalidOptionsError } from '../../core/errors.js';
 import { NotJson, toJson, type JsonObject, type JsonValue } from '../../core/json.js';
-import { atLeastOne, callback, parse } from '../../core/parse.js';
+import { atLeastOne, callback, parseOptions } from '../../core/parse.js';
 import { isTool, type AnyTool } from '../../core/tool.js';
 import { Background } from './background.js';
 import type { Check } from './check.js';
@@ -67,7 +67,7 @@ const SETTLING_MS = 25;
 export async function verifyTool(tool: AnyTool, options: VerifyOptions = {}): Promise<VerifyReport> {
   if (!isTool(tool))
     throw new InvalidOptionsError('verifyTool() takes a Tool. `pickTool` makes one of a function.');
-  const parsed = parseOptions(options);
+  const parsed = readOptions(options);
   // What it does to the process it can do only once at a time.
   const turn = lastTurn.then(() => verify(tool, parsed, options));
   lastTurn = turn.catch(() => {});
@@ -144,8 +144,8 @@ interface Parsed extends Omit<SubjectOptions, 'server'> {
   readonly server: boolean | ModelServer;
 }
 
-function parseOptions(options: VerifyOptions): Parsed {
-  const given = parse(schema, options, 'options') as VerifyOptions;
+function readOptions(options: VerifyOptions): Parsed {
+  const given = parseOptions(schema, options, 'options') as VerifyOptions;
   const server = given.modelServer ?? false;
   const ids =
     given.checks ?? CHECKS.filter(({ family }) => family !== 'provider' || server).map(({ id }) => id);

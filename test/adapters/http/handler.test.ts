@@ -632,12 +632,12 @@ describe('what went wrong is told as what it is', () => {
 
 describe('createHandler', () => {
   it.each([
-    [{ timeout: 5 }, 'Unknown option `run.timeout`'],
-    [{ timeoutMs: -1 }, 'Option `run.timeoutMs` is not valid'],
-    [{ budget: {} }, 'Option `run.budget` must set'],
-    [{ budget: { tokens: 'many' } }, 'Option `run.budget.tokens` is not valid'],
-    [{ metadata: { at: 1n } }, 'Option `run.metadata` must be JSON'],
-    [{ metadata: [] }, 'Option `run.metadata` must be an object'],
+    [{ timeout: 5 }, 'Unknown option `createHandler.run.timeout`'],
+    [{ timeoutMs: -1 }, 'Option `createHandler.run.timeoutMs` is not valid'],
+    [{ budget: {} }, 'Option `createHandler.run.budget` must set'],
+    [{ budget: { tokens: 'many' } }, 'Option `createHandler.run.budget.tokens` is not valid'],
+    [{ metadata: { at: 1n } }, 'Option `createHandler.run.metadata` must be JSON'],
+    [{ metadata: [] }, 'Option `createHandler.run.metadata` must be an object'],
   ])('refuses options of runs that no run takes: %o', (run, message) => {
     expect(() => setUp({ run } as never)).toThrow(message);
   });
@@ -648,13 +648,16 @@ describe('createHandler', () => {
   });
 
   it.each([
-    [{}, 'needs the option `authorize`'],
-    [{ authorize: 'secret' }, 'needs the option `authorize`'],
-    [{ basePath: 'troupe' }, '`basePath`'],
-    [{ basePath: '/troupe/' }, '`basePath`'],
-    [{ maxBodyBytes: 0 }, '`maxBodyBytes`'],
-    [{ maxRuns: 5 }, 'Unknown option `maxRuns`'],
-    [{ orchestrator: {} }, '`orchestrator`'],
+    [{}, '`createHandler.authorize` is not valid: must be a function that says who calls'],
+    [
+      { authorize: 'secret' },
+      '`createHandler.authorize` is not valid: must be a function that says who calls',
+    ],
+    [{ basePath: 'troupe' }, '`createHandler.basePath`'],
+    [{ basePath: '/troupe/' }, '`createHandler.basePath`'],
+    [{ maxBodyBytes: 0 }, '`createHandler.maxBodyBytes`'],
+    [{ maxRuns: 5 }, 'Unknown option `createHandler.maxRuns`'],
+    [{ orchestrator: {} }, '`createHandler.orchestrator`'],
   ])('refuses the options %j', (options, why) => {
     const authorize =
       'authorize' in options || Object.keys(options).length === 0 ? {} : { authorize: () => 'x' };

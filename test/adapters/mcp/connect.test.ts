@@ -107,7 +107,7 @@ describe('the tools of a server', () => {
       connectMcp({ name: 'docs', transport, logger: recordingLogger(), ...options }),
     ).rejects.toMatchObject({
       name: 'InvalidOptionsError',
-      message: expect.stringMatching(new RegExp(`\`${option}\`.*"typo".*It has: a`, 's')),
+      message: expect.stringMatching(new RegExp(`connectMcp.${option}\`.*"typo".*It has: a`, 's')),
     });
   });
 });
@@ -223,15 +223,18 @@ describe('schemas', () => {
 describe('options', () => {
   const { transport } = inMemory();
   it.each([
-    [{ name: 'a b' }, /Option `name` of connectMcp\(\).*letters.*a b/],
-    [{ name: 'x', retries: 3 }, /Unknown option `retries` of connectMcp\(\)/],
-    [{ name: 'x', callTimeoutMs: 0 }, /`callTimeoutMs`.*got 0/],
-    [{ name: 'x', connectTimeoutMs: Infinity }, /`connectTimeoutMs`/],
-    [{ name: 'x', transport: {} }, /`transport`.*must be a function/],
-    [{ name: 'x', transport: () => ({}) }, /`transport` of connectMcp\(\) gave no transport/],
-    [{ name: 'x', overrides: { t: { idempotnt: true } } }, /Unknown option `overrides.t.idempotnt`/],
-    [{ name: 'x', logger: {} }, /`logger`.*methods/],
-    [{ name: 'x', protocol: '2024' }, /`protocol`.*2024/],
+    [{ name: 'a b' }, /Option `connectMcp.name`.*letters.*a b/],
+    [{ name: 'x', retries: 3 }, /Unknown option `connectMcp.retries`/],
+    [{ name: 'x', callTimeoutMs: 0 }, /`connectMcp.callTimeoutMs`.*got 0/],
+    [{ name: 'x', connectTimeoutMs: Infinity }, /`connectMcp.connectTimeoutMs`/],
+    [{ name: 'x', transport: {} }, /`connectMcp.transport`.*must be a function/],
+    [{ name: 'x', transport: () => ({}) }, /`connectMcp.transport` gave no transport/],
+    [
+      { name: 'x', overrides: { t: { idempotnt: true } } },
+      /Unknown option `connectMcp.overrides.t.idempotnt`/,
+    ],
+    [{ name: 'x', logger: {} }, /`connectMcp.logger`.*methods/],
+    [{ name: 'x', protocol: '2024' }, /`connectMcp.protocol`.*2024/],
   ])('%o is refused', async (options, message) => {
     await expect(connectMcp({ transport, ...options } as never)).rejects.toMatchObject({
       name: 'InvalidOptionsError',

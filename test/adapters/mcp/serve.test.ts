@@ -504,20 +504,24 @@ describe('progress', () => {
 describe('options', () => {
   const troupe = new Troupe();
   it.each([
-    ['no tools', { tools: [] }, /`tools` of serveMcpStdio/],
-    ['no tool', { tools: [{}] }, /`tool` of tools\[0\] of serveMcpStdio\(\).*must be a Troupe tool/],
+    ['no tools', { tools: [] }, /`serveMcpStdio.tools`/],
+    ['no tool', { tools: [{}] }, /`serveMcpStdio.tools.0.tool`.*must be a Troupe tool/],
     ['a name', { tools: ['greet'] }, /takes tools, or \{ tool, name, ... \}, and no names: got "greet"/],
-    ['a tool with a typo', { tools: [{ tool: greet, nme: 'x' }] }, /Unknown option `nme` of tools\[0\]/],
-    ['a name MCP has not', { tools: [{ tool: greet, name: 'a/b' }] }, /`name` of tools\[0\]/],
+    [
+      'a tool with a typo',
+      { tools: [{ tool: greet, nme: 'x' }] },
+      /Unknown option `serveMcpStdio.tools.0.nme`/,
+    ],
+    ['a name MCP has not', { tools: [{ tool: greet, name: 'a/b' }] }, /`serveMcpStdio.tools.0.name`/],
     ['one name twice', { tools: [greet, { tool: greet }] }, /two tools named "greet"/],
-    ['a bad choice', { tools: [greet], onDisconnect: 'ignore' }, /`onDisconnect`.*ignore/],
-    ['a typo', { tools: [greet], authorise: true }, /Unknown option `authorise`/],
+    ['a bad choice', { tools: [greet], onDisconnect: 'ignore' }, /`serveMcpStdio.onDisconnect`.*ignore/],
+    ['a typo', { tools: [greet], authorise: true }, /Unknown option `serveMcpStdio.authorise`/],
     [
       'a limit no run takes',
       { tools: [greet], options: { timeoutMs: 'long' } },
-      /`options.timeoutMs` is not/,
+      /`serveMcpStdio.options.timeoutMs` is not/,
     ],
-    ['no transport', { tools: [greet], transport: {} }, /`transport`.*must be a transport/],
+    ['no transport', { tools: [greet], transport: {} }, /`serveMcpStdio.transport`.*must be a transport/],
   ])('with %s are refused', async (_what, options, message) => {
     await expect(serveMcpStdio(troupe, options as never)).rejects.toMatchObject({
       name: 'InvalidOptionsError',
@@ -531,7 +535,7 @@ describe('options', () => {
     });
     await expect(mcpHandler(troupe, { tools: [greet] } as never)).rejects.toMatchObject({
       name: 'InvalidOptionsError',
-      message: expect.stringMatching(/`authorize` of mcpHandler\(\).*must be a function/),
+      message: expect.stringMatching(/`mcpHandler.authorize`.*must be a function/),
     });
   });
 });
