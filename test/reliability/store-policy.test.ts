@@ -256,6 +256,27 @@ describe('a claim that is lost', () => {
     await run.output;
     expect(sim.clock.pending).toBe(0);
   });
+
+  it.each([
+    ['is answered', 'resolve'],
+    ['fails', 'reject'],
+  ] as const)('is not renewed again when a renewal %s after the run has ended', async (_, how) => {
+    const settles: { resolve(isHeld: boolean): void; reject(error: unknown): void }[] = [];
+    const renew = () =>
+      new Promise<boolean>((resolve, reject) =>
+        settles.push({ resolve, reject: () => reject(new Error('away')) }),
+      );
+    const { sim, start } = keyed(storeWith({ renew }), { leaseMs: 6000, storeTimeoutMs: 20_000 }, [
+      slow(3000, ok(1)),
+    ]);
+    const run = start();
+    await sim.advance(3000);
+    expect((await run.output).content).toBe(1);
+    expect(settles).toHaveLength(1);
+    settles[0]![how](true);
+    await sim.advance(60_000);
+    expect([settles.length, sim.clock.pending]).toEqual([1, 0]);
+  });
 });
 
 describe('the options of the store', () => {
