@@ -1,4 +1,3 @@
-import { setTimeout as later } from 'node:timers/promises';
 import {
   CancelledError,
   ConflictError,
@@ -16,11 +15,13 @@ import { emptyOutcome, replayedOutcome, terminalEvent } from '../runtime/outcome
 import type { Participant } from '../runtime/participant.js';
 import { StartedRun, type RunSnapshot } from '../runtime/run-handle.js';
 import { onAbort } from '../runtime/signals.js';
+import { ClientEvents } from './client-events.js';
+import { keyOf } from './client-key.js';
 import { participantOf, ToldTime, type Ids, type RestateRun } from './client-participant.js';
 import { InvocationLost, type Ingress } from './ingress.js';
 import type { CancelMessage } from './services.js';
 import { recordThrown, reviveThrown } from './thrown.js';
-import { RUN_SERVICE, WIRE_VERSION, type Followed, type RunAnswer, type RunMessage } from './wire.js';
+import { RUN_SERVICE, WIRE_VERSION, type RunAnswer, type RunMessage } from './wire.js';
 
 /** What a run is asked to do, as far as it travels. */
 export type Asking = Pick<RunMessage, 'isReliable' | 'retry' | 'toolName' | 'options'>;
@@ -38,13 +39,11 @@ export class ClientRun {
   /** It is being handed in, or was. */
   private isBegun = false;
   private isLearning = false;
-  /** The number of the last event that was taken. */
-  private heard = 0;
   /** Another caller began it. */
   private isJoined = false;
   private isFollowed = false;
   private grace: NodeJS.Timeout | undefined;
-  private readonly following = new AbortController();
+  private readonly events: ClientEvents;
   private lastTool: string | null = null;
   private attempts = 0;
 
@@ -56,6 +55,7 @@ export class ClientRun {
     asking: Asking,
   ) {
     this.asking = asking;
+    this.events = new ClientEvents(ingress, (event) => this.take(event));
     this.participant = participantOf(ids, asked.config, this.time, args);
     if (args.events) this.isFollowed = true;
     if (args.signal) this.participant.stopListening = onAbort(args.signal, (reason) => this.cancel(reason));
@@ -197,7 +197,7 @@ export class ClientRun {
     this.isKnownAs(invocation);
     const { leaving } = this.participant;
     if (leaving) this.tellCancel(invocation, leaving.reason);
-    if (this.isFollowed) void this.hear(invocation);
+    if (this.isFollowed) void this.events.follow(invocation);
   }
 
   private invocationKnown(): Promise<string> {
@@ -218,37 +218,19 @@ export class ClientRun {
   private follow(): void {
     if (this.isFollowed || this.participant.isEnded) return;
     this.isFollowed = true;
-    if (this.invocation !== undefined) void this.hear(this.invocation);
+    if (this.invocation !== undefined) void this.events.follow(this.invocation);
     else this.learnInvocation().catch(() => {});
   }
 
-  private async hear(run: string): Promise<void> {
-    const { signal } = this.following;
-    while (!signal.aborted) {
-      try {
-        const ask = { run, after: this.heard };
-        const { value } = await this.ingress.call<Followed>(RUN_SERVICE, 'follow', ask, { signal });
-        this.take(value.events);
-        if (value.isEnded) return;
-      } catch {
-        // The answer brings what was missed.
-        await later(1000, undefined, { ref: false });
-      }
+  private take(event: RunEvent): void {
+    if (this.participant.isEnded) return;
+    if (event.type === 'tool_started') {
+      this.lastTool = event.toolName;
+      this.attempts += 1;
     }
-  }
-
-  private take(events: readonly RunEvent[]): void {
-    for (const event of events) {
-      if (event.seq <= this.heard || this.participant.isEnded) continue;
-      this.heard = event.seq;
-      if (event.type === 'tool_started') {
-        this.lastTool = event.toolName;
-        this.attempts += 1;
-      }
-      this.time.at = event.at;
-      const { runId: _, traceId: _trace, seq: _seq, at: _at, ...body } = event;
-      this.participant.emit(this.asJoined(body as RunEventBody));
-    }
+    this.time.at = event.at;
+    const { runId: _, traceId: _trace, seq: _seq, at: _at, ...body } = event;
+    this.participant.emit(this.asJoined(body as RunEventBody));
   }
 
   private asJoined(body: RunEventBody): RunEventBody {
@@ -258,7 +240,7 @@ export class ClientRun {
 
   /** The run has ended, for all its callers. */
   private conclude({ events, output, error, cause }: RunAnswer): void {
-    this.take(events);
+    this.events.take(events);
     const { participant, isJoined } = this;
     const told = output && isJoined ? this.ownOutput(output) : output;
     const live = error ?? told?.error;
@@ -329,7 +311,7 @@ export class ClientRun {
   }
 
   private end(settle: { output: OrchestrationOutput } | { error: unknown }, terminal?: RunEventBody): void {
-    this.following.abort();
+    this.events.end();
     clearTimeout(this.grace);
     if (!this.participant.isEnded) this.participant.end(terminal, settle);
   }
@@ -349,18 +331,6 @@ export class ClientRun {
       wakeAt: null,
     };
   }
-}
-
-function isWellFormed(text: string): boolean {
-  return !/\p{Surrogate}/u.test(text);
-}
-
-/** Keys are any text, headers are not. */
-function keyOf(key: string, generation: number): string {
-  const name = isWellFormed(key)
-    ? encodeURIComponent(key)
-    : `%u${Buffer.from(key, 'utf16le').toString('hex')}`;
-  return generation === 0 ? name : `${name}#${generation}`;
 }
 
 function isAnswer({ output, error }: RunAnswer): boolean {
