@@ -67,9 +67,14 @@ export class Invocation {
     this.heard.add(heard);
   }
 
-  /** Works until `isDone`; `settled` is called whenever all that was set off has been done. */
+  /**
+   * Works until `isDone`, and until nothing is on its way that would be lost; `settled` is called whenever all that was set
+   * off has been done.
+   */
   work(isDone: () => boolean, settled: () => void = () => {}): Promise<void> {
-    return this.journal.work(isDone, () => this.host.isCaughtUp, settled);
+    const { admission } = this.engine;
+    const isOver = () => isDone() && admission.isSettled;
+    return this.journal.work(isOver, () => this.host.isCaughtUp, settled);
   }
 }
 

@@ -31,6 +31,8 @@ export class LinkedAdmission extends Admission {
   /** Who waits for a slot, by ticket. */
   private readonly waiting = new Map<string, (answer: ProviderAnswer) => void>();
   private tickets = 0;
+  /** What is under way. */
+  private readonly wishes = new Set<Wish>();
 
   constructor(
     host: Host,
@@ -53,12 +55,26 @@ export class LinkedAdmission extends Admission {
     this.waiting.get(ticket)?.(answer);
   }
 
+  /**
+   * Whether nothing is on its way that would have to be given back: a slot, a probe's place or a part of the budget that
+   * comes when the invocation has ended is lost.
+   */
+  get isSettled(): boolean {
+    return this.wishes.size === 0;
+  }
+
+  /** The run has ended: nobody wants what is waited for. */
+  leave(): void {
+    for (const wish of this.wishes) wish.takeBack();
+  }
+
   private ask(x: AttemptRecord, toolName: string, mayWait: boolean, decide: () => void): void {
     const tool = this.host.tools.named(x, toolName);
     const link = this.links.link(providerOf(tool));
     const budget = x.spec.accounts.find((account) => account instanceof LinkedBudget);
     if (!x.spec.isReliable && !link.config.pool && !budget) return decide();
     const wish = new Wish();
+    this.wishes.add(wish);
     x.leaveQueue = () => wish.takeBack();
     const go = () => {
       x.leaveQueue = undefined;
@@ -68,12 +84,16 @@ export class LinkedAdmission extends Admission {
     };
     this.prepare(x, tool, link, budget, wish, mayWait).then(
       (isReady) => {
+        this.wishes.delete(wish);
         if (isReady && !wish.isTakenBack) return go();
         if (wish.ticket !== undefined) link.giveSlotBack(wish.ticket);
         link.giveBackUnused();
         budget?.giveBackUnused();
       },
-      (error) => x.crashed(error),
+      (error) => {
+        this.wishes.delete(wish);
+        x.crashed(error);
+      },
     );
   }
 

@@ -38,6 +38,7 @@ export async function replicateInvocation(
     host,
     supervisorOf(host, owner, message, (ended) => {
       status ??= ended;
+      invocation.engine.admission.leave();
       replica.isEnded = true;
       replica.release(ended, ended);
     }),

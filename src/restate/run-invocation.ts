@@ -63,9 +63,13 @@ export async function runInvocation(
   const run = host.starter.start({ ...given, observer: (event) => events.push(event) });
   const followers = new Followers(journal, events);
   let settled: Settled | undefined;
+  const end = (how: Settled) => {
+    settled = how;
+    invocation.engine.admission.leave();
+  };
   run.output.then(
-    (output) => (settled = { output }),
-    (error) => (settled = { error }),
+    (output) => end({ output }),
+    (error) => end({ error }),
   );
   invocation.onTelling((telling) => {
     if (telling.kind === 'cancel') {
