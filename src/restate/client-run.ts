@@ -29,6 +29,9 @@ export type Asking = Pick<RunMessage, 'isReliable' | 'retry' | 'toolName' | 'opt
 /** Runs of one key that were killed, one after the other, before a caller is told. */
 const MOST_LOST = 100;
 
+/** How long Restate may take to hear of a cancellation, in milliseconds. */
+const HEARING_MS = 5000;
+
 /** One caller of a run that goes on elsewhere: its stream, its promise, and the way to leave. */
 export class ClientRun {
   private readonly participant: Participant;
@@ -102,7 +105,7 @@ export class ClientRun {
     if (this.isFollowed || this.whenHandedIn.length > 0) this.learnInvocation().catch(() => {});
     const { value, invocationId } = await asked;
     if (invocationId !== undefined) this.isKnownAs(invocationId);
-    this.conclude(value);
+    this.conclude(this.checked(value));
   }
 
   /** Under a key of the caller's the run may have been made before, or be under way. */
@@ -127,7 +130,7 @@ export class ClientRun {
       // Or it is this caller's own, whose first asking had no answer: what is told of it says so.
       this.isJoined = status === 'PreviouslyAccepted';
       this.handedIn(invocationId);
-      const answer = await ingress.attach<RunAnswer>(invocationId);
+      const answer = this.checked(await ingress.attach<RunAnswer>(invocationId));
       this.isJoined = answer.caller !== ids.caller;
       if (this.isJoined) this.checkSame(answer, idempotencyKey);
       return this.conclude(answer);
@@ -136,7 +139,8 @@ export class ClientRun {
 
   private async earlier(invocation: string): Promise<RunAnswer | 'lost' | undefined> {
     try {
-      return await this.ingress.output<RunAnswer>(invocation);
+      const answer = await this.ingress.output<RunAnswer>(invocation);
+      return answer && this.checked(answer);
     } catch (error) {
       if (error instanceof InvocationLost) return 'lost';
       throw error;
@@ -238,6 +242,11 @@ export class ClientRun {
     return { type: 'run_started', toolName: null, strategy: null, plan: [], coalesced: true };
   }
 
+  private checked(answer: RunAnswer | null | undefined): RunAnswer {
+    if (Array.isArray(answer?.events) && typeof answer.runId === 'string') return answer;
+    throw this.ingress.notRestate(JSON.stringify(answer));
+  }
+
   /** The run has ended, for all its callers. */
   private conclude({ events, output, error, cause }: RunAnswer): void {
     this.events.take(events);
@@ -287,13 +296,16 @@ export class ClientRun {
     this.grace = setTimeout(giveUp, this.asked.config.abortGraceMs);
   }
 
+  /** Once Restate has heard it the output comes; but nobody waits for a Restate that does not answer. */
   private tellCancel(run: string, reason: unknown): void {
     const record = reason === undefined ? null : recordThrown(reason);
     const message: CancelMessage = { run, reason: record, caller: this.ids.caller };
+    clearTimeout(this.grace);
+    this.grace = setTimeout(() => this.leave(), this.asked.config.abortGraceMs + HEARING_MS);
     // Where it cannot be reached to be cancelled, it ends by its own limits.
     this.ingress
       .call(RUN_SERVICE, 'cancel', message)
-      .then(() => (this.isJoined ? this.leave() : undefined))
+      .then(() => (this.isJoined ? this.leave() : clearTimeout(this.grace)))
       .catch((error: unknown) => this.failed(error));
   }
 

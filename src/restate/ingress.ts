@@ -1,4 +1,6 @@
+import { setTimeout as later } from 'node:timers/promises';
 import { describeError, StoreError } from '../core/errors.js';
+import { Reach } from './reach.js';
 
 /** What Restate answers to a run that was handed in. */
 export interface Submission {
@@ -9,7 +11,7 @@ export interface Submission {
 export interface IngressOptions {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
-  /** How long to try again while Restate cannot be reached, in milliseconds. */
+  /** How long to try again without a sign of life of Restate's, in milliseconds. */
   readonly reconnectMs: number;
 }
 
@@ -39,7 +41,11 @@ interface CallGiven {
 
 /** The part of a Restate server's ingress that is used. All of it may be asked twice: it is the same invocation. */
 export class Ingress {
-  constructor(private readonly options: IngressOptions) {}
+  private readonly reach: Reach;
+
+  constructor(private readonly options: IngressOptions) {
+    this.reach = new Reach(options);
+  }
 
   /** Calls a handler and waits for what it answers. @param given.key under which asking twice is asking once. */
   call<T>(service: string, handler: string, body: unknown, given: CallGiven = {}): Promise<Answered<T>> {
@@ -48,7 +54,9 @@ export class Ingress {
 
   /** Hands an invocation in under a key. */
   async send(service: string, handler: string, body: unknown, key: string): Promise<Submission> {
-    return (await this.request<Submission>(`${service}/${handler}/send`, { body, key })).value;
+    const { value } = await this.request<Submission | undefined>(`${service}/${handler}/send`, { body, key });
+    if (typeof value?.invocationId !== 'string') throw this.notRestate(JSON.stringify(value));
+    return value;
   }
 
   /** Waits for what an invocation answers. */
@@ -62,6 +70,13 @@ export class Ingress {
     return (await this.request<T | undefined>(path, { mayBeMissing: true })).value;
   }
 
+  /** What was answered is nothing that Restate, or a Troupe behind it, would say. */
+  notRestate(said = 'nothing'): StoreError {
+    return new StoreError(
+      `What answers at ${this.options.url} is not Restate with a Troupe: it sent ${said.slice(0, 80)}. Give the address of its ingress.`,
+    );
+  }
+
   private async request<T>(
     path: string,
     given: {
@@ -71,30 +86,46 @@ export class Ingress {
       readonly mayBeMissing?: boolean;
     },
   ): Promise<Answered<T>> {
+    const { signal: silent, done } = this.reach.watch();
+    const signal = given.signal ? AbortSignal.any([given.signal, silent]) : silent;
     let failingSince: number | undefined;
-    for (let wait = FIRST_WAIT_MS; ; wait = Math.min(LONGEST_WAIT_MS, 2 * wait)) {
-      let problem: string;
-      const askedAt = Date.now();
-      try {
-        const response = await this.ask(path, given);
-        const text = await response.text();
-        const invocationId = response.headers.get('x-restate-id') ?? undefined;
-        if (given.mayBeMissing && response.status === NOT_READY)
-          return { value: undefined as T, invocationId };
-        if (response.ok) return { value: (text === '' ? undefined : JSON.parse(text)) as T, invocationId };
-        problem = messageOf(text) ?? `status ${response.status}`;
-        if (response.status === 404) throw notServed(path, problem);
-        if (!PASSING.has(response.status)) throw new InvocationLost(problem);
-      } catch (error) {
-        if (error instanceof InvocationLost || error instanceof StoreError || given.signal?.aborted)
-          throw error;
-        problem = describeError((error as { cause?: unknown }).cause ?? error);
+    try {
+      for (let wait = FIRST_WAIT_MS; ; wait = Math.min(LONGEST_WAIT_MS, 2 * wait)) {
+        let problem: string;
+        const askedAt = Date.now();
+        try {
+          const response = await this.ask(path, { ...given, signal });
+          const text = await response.text();
+          if (!PASSING.has(response.status)) this.reach.isAlive();
+          const invocationId = response.headers.get('x-restate-id') ?? undefined;
+          if (given.mayBeMissing && response.status === NOT_READY)
+            return { value: undefined as T, invocationId };
+          if (response.ok) return { value: this.jsonOf<T>(text), invocationId };
+          problem = messageOf(text) ?? `status ${response.status}`;
+          if (!PASSING.has(response.status)) throw refusal(response.status, path, problem, this.options);
+        } catch (error) {
+          if (error instanceof InvocationLost || error instanceof StoreError || given.signal?.aborted)
+            throw error;
+          problem = silent.aborted
+            ? 'it does not answer'
+            : describeError((error as { cause?: unknown }).cause ?? error);
+        }
+        // What was long waited for was a connection; whether a new one may be had, its health tells.
+        if (failingSince === undefined || Date.now() - askedAt > LONGEST_WAIT_MS) failingSince = Date.now();
+        const isLongFailing = Date.now() - failingSince + wait > this.options.reconnectMs;
+        if (silent.aborted || isLongFailing) throw unreachable(this.options, problem);
+        await later(wait, undefined, { signal: given.signal });
       }
-      // An answer that was long waited for was a connection, and a new one may be had.
-      if (failingSince === undefined || Date.now() - askedAt > LONGEST_WAIT_MS) failingSince = Date.now();
-      if (Date.now() - failingSince + wait > this.options.reconnectMs)
-        throw unreachable(this.options, problem);
-      await new Promise((resolve) => setTimeout(resolve, wait));
+    } finally {
+      done();
+    }
+  }
+
+  private jsonOf<T>(text: string): T {
+    try {
+      return (text === '' ? undefined : JSON.parse(text)) as T;
+    } catch {
+      throw this.notRestate(text);
     }
   }
 
@@ -127,6 +158,14 @@ function messageOf(text: string): string | undefined {
   } catch {
     return text === '' ? undefined : text.slice(0, 200);
   }
+}
+
+function refusal(status: number, path: string, problem: string, { url }: IngressOptions): Error {
+  if (status === 404) return notServed(path, problem);
+  if (status !== 401 && status !== 403) return new InvocationLost(problem);
+  return new StoreError(
+    `What guards Restate at ${url} refused the request (${status}: ${problem}). Give what it asks for by \`headers\`.`,
+  );
 }
 
 function notServed(path: string, problem: string): StoreError {

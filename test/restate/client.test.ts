@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { connect, createServer as createTcpServer, type AddressInfo, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
@@ -22,6 +22,28 @@ async function withTool<T>(
   return served(scene.server, new Troupe({ tools: [tool] as never, reliability }), (client) =>
     work(client, tool),
   );
+}
+
+/** Stands before the ingress, and may keep what comes to itself. */
+async function aProxy() {
+  const sockets = new Set<Socket>();
+  let isHeld = false;
+  const { port: to, hostname } = new URL(scene.server.ingress);
+  const server = createTcpServer((near) => {
+    const far = connect(Number(to), hostname);
+    for (const each of [near, far]) sockets.add(each.on('error', () => {}));
+    near.on('data', (chunk) => void (isHeld || far.write(chunk)));
+    far.on('data', (chunk) => void (isHeld || near.write(chunk)));
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    hold: () => void (isHeld = true),
+    close: () => {
+      server.close();
+      for (const socket of sockets) socket.destroy();
+    },
+  };
 }
 
 const asked = (more: object = {}) => ({ toolName: 't', request: { q: 1 }, ...more });
@@ -300,10 +322,11 @@ describe('an ingress', () => {
     [404, '{"message":"no such service"}', 'store_failed'],
     [502, '<html>bad gateway</html>', 'store_failed'],
     [200, '<html>a portal</html>', 'store_failed'],
-    [200, '', 'internal'],
-    [200, '{}', 'internal'],
-    [200, 'null', 'internal'],
-    [200, '[1]', 'internal'],
+    [200, '', 'store_failed'],
+    [200, '{}', 'store_failed'],
+    [200, 'null', 'store_failed'],
+    [200, '[1]', 'store_failed'],
+    [401, 'who are you?', 'store_failed'],
   ] as const;
   for (const [status, body, code] of wrong) {
     it(`that answers ${status} ${body || 'nothing'} rejects the run`, async () => {
@@ -311,10 +334,50 @@ describe('an ingress', () => {
         const client = restateClient({ ingress, reconnectMs: 250 });
         await expect(client.run(asked())).rejects.toMatchObject({ code: expect.any(String) });
         await expect(client.run(asked())).rejects.toMatchObject({ code });
-        await expect(client.run(keyed('k'))).rejects.toMatchObject({ code: expect.any(String) });
+        await expect(client.run(keyed('k'))).rejects.toMatchObject({ code });
       });
     });
   }
+
+  it.each([
+    ['is accepted and not answered', undefined],
+    ['is answered late by a gateway', 2500],
+  ])('where everything %s is given up in time, a cancellation too', async (_, afterMs) => {
+    const silent = createServer((_request, response) => {
+      if (afterMs !== undefined) setTimeout(() => response.writeHead(504).end(), afterMs).unref();
+    });
+    await once(silent.listen(0, '127.0.0.1'), 'listening');
+    const { port } = silent.address() as AddressInfo;
+    const client = restateClient({ ingress: `http://127.0.0.1:${port}`, reconnectMs: 500 });
+    await expect(client.run(asked())).rejects.toMatchObject({ code: 'store_failed' });
+    await expect(client.run(keyed('k'))).rejects.toMatchObject({ code: 'store_failed' });
+    const other = client.cancel('inv_1dceKvwtEc2n5GGHpaZ7Svx9d73ND0XnFD');
+    await expect(other).rejects.toMatchObject({ code: 'store_failed' });
+    silent.close();
+    silent.closeAllConnections();
+  });
+
+  it('that stops answering in the midst of a run lets a caller go who cancels', async () => {
+    await withTool([hang()], async (_client, tool) => {
+      const proxy = await aProxy();
+      const client = restateClient({ ingress: proxy.url, reconnectMs: 60_000 });
+      const run = client.start(asked({ options: { abortGraceMs: 10 } }));
+      await run.invocation;
+      await until(() => tool.calls.length === 1, 'the call was made');
+      proxy.hold();
+      run.cancel('enough');
+      await expect(run.output).rejects.toMatchObject({ code: 'cancelled', cause: 'enough' });
+      proxy.close();
+    });
+  });
+
+  it('that is silent as long as a run takes is waited for', async () => {
+    await withTool([slow(2500, ok(1))], async (client) => {
+      const patient = restateClient({ ingress: scene.server.ingress, reconnectMs: 300 });
+      const outputs = await Promise.all([client.run(asked()), patient.run(asked())]);
+      expect(outputs.map(({ content }) => content)).toEqual([1, 1]);
+    });
+  });
 
   it('that is down rejects the run in time, and a cancelled one as cancelled', async () => {
     const client = restateClient({ ingress: 'http://127.0.0.1:9', reconnectMs: 300 });
