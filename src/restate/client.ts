@@ -47,24 +47,51 @@ export interface RestateOrchestrator {
   cancel(invocation: string, reason?: unknown): Promise<void>;
 }
 
+/** Requests have their own of these. */
+const OWN_HEADERS = [
+  'connection',
+  'content-length',
+  'content-type',
+  'expect',
+  'host',
+  'idempotency-key',
+  'keep-alive',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+];
+
 function areHeaders(headers: Record<string, string>): boolean {
   try {
-    return new Headers(headers) instanceof Headers;
+    const given = new Headers(headers);
+    return !OWN_HEADERS.some((name) => given.has(name));
   } catch {
     return false;
   }
+}
+
+function isPlainAddress(text: string): boolean {
+  // What is no address at all is told as that.
+  if (!URL.canParse(text)) return true;
+  const { username, password, search, hash } = new URL(text);
+  return username + password + search + hash === '';
 }
 
 /** Restate tries for ever to reach what is no id at all. */
 const INVOCATION = /^inv_[0-9A-Za-z]{34}$/u;
 
 const schema = z.strictObject({
-  ingress: z.url({ protocol: /^https?$/ }),
+  ingress: z
+    .url({ protocol: /^https?$/ })
+    .refine(isPlainAddress, { message: 'must be an address alone; credentials go into `headers`' }),
   reliable: z.boolean().optional(),
   reliability: z.custom<RetryOptions>().optional(),
   headers: z
     .record(z.string(), z.string())
-    .refine(areHeaders, { message: 'must be names and values that HTTP allows' })
+    .refine(areHeaders, {
+      message: `must be names and values that HTTP allows, and none of ${OWN_HEADERS.join(', ')}`,
+    })
     .optional(),
   reconnectMs: z.number().min(0).finite().optional(),
 });

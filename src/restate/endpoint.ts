@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { createEndpointHandler, type EndpointOptions } from '@restatedev/restate-sdk';
 import { createEndpointHandler as createFetchHandler } from '@restatedev/restate-sdk/fetch';
 import { z } from 'zod';
-import { InvalidOptionsError } from '../core/errors.js';
+import { describeError, InvalidOptionsError } from '../core/errors.js';
 import { parseOptions } from '../core/parse.js';
 import type { Planner } from '../core/planning/planner.js';
 import { RuleBasedPlanner } from '../core/planning/rules.js';
@@ -58,6 +58,10 @@ export interface RestateEndpoint {
 
 const LOOPBACK: ReadonlySet<string> = new Set(['127.0.0.1', '::1', 'localhost']);
 
+/** Of a server that is given more a worker ends: ten years. */
+const LONGEST_MS = 315_360_000_000;
+const duration = z.int().min(1).max(LONGEST_MS);
+
 const schema = z.strictObject({
   identityKeys: z.array(z.string().startsWith('publickeyv1_')).readonly().optional(),
   planner: z
@@ -66,8 +70,13 @@ const schema = z.strictObject({
     })
     .optional(),
   maxCrashRetries: z.int().min(1).optional(),
-  retentionMs: z.number().positive().finite().optional(),
-  hungAfterMs: z.number().positive().finite().optional(),
+  retentionMs: duration.optional(),
+  hungAfterMs: duration.optional(),
+});
+
+const listenSchema = z.strictObject({
+  port: z.int().min(0).max(65_535),
+  host: z.string().min(1),
 });
 
 /**
@@ -105,7 +114,7 @@ export function restateEndpoint(troupe: Troupe<any>, options: RestateEndpointOpt
       if (level === 'warn' || level === 'error') host.logger[level](text);
     },
   };
-  const handler = createEndpointHandler(served);
+  const handler = handlerOf(served);
   let byFetch: ReturnType<typeof createFetchHandler> | undefined;
   const everywhere = given.identityKeys !== undefined && given.identityKeys.length > 0;
   let serving: Serving | undefined;
@@ -115,6 +124,7 @@ export function restateEndpoint(troupe: Troupe<any>, options: RestateEndpointOpt
     listen: async (port = 0, address = everywhere ? '0.0.0.0' : '127.0.0.1') => {
       if (serving)
         throw new InvalidOptionsError('This endpoint listens already. Make another one for another port.');
+      parseOptions(listenSchema, { port, host: address }, 'listen');
       if (!everywhere && !LOOPBACK.has(address)) {
         host.logger.warn(
           `The Restate endpoint on ${address} lets everybody in who reaches it. Give \`identityKeys\`, or listen on 127.0.0.1.`,
@@ -137,6 +147,17 @@ export function restateEndpoint(troupe: Troupe<any>, options: RestateEndpointOpt
       serving = undefined;
     },
   };
+}
+
+/** @throws {InvalidOptionsError} for identity keys that are none. */
+function handlerOf(served: EndpointOptions): ReturnType<typeof createEndpointHandler> {
+  try {
+    return createEndpointHandler(served);
+  } catch (error) {
+    throw new InvalidOptionsError(
+      `Option \`options.identityKeys\` is not valid: ${describeError(error)}. Give the public keys your servers print, as "publickeyv1_...".`,
+    );
+  }
 }
 
 /** A server, with the sessions it must end. */

@@ -394,6 +394,10 @@ describe('an ingress', () => {
       {},
       { ingress: 'nowhere' },
       { ingress: 'ftp://127.0.0.1' },
+      { ingress: 'http://ann:secret@127.0.0.1' },
+      { ingress: 'http://127.0.0.1/?a=1' },
+      { ingress, headers: { 'Content-Length': '5' } },
+      { ingress, headers: { 'idempotency-key': 'k' } },
       { ingress, reconnectMs: -1 },
       { ingress, reconnectMs: NaN },
       { ingress, headers: { a: 1 } },
@@ -414,6 +418,10 @@ describe('an ingress', () => {
       { planner: {} },
       { maxCrashRetries: 0 },
       { retentionMs: Infinity },
+      { retentionMs: 1e15 },
+      { retentionMs: 0.5 },
+      { hungAfterMs: 1e300 },
+      { identityKeys: ['publickeyv1_x'] },
       { hungAfterMs: 0 },
       { unknown: 1 },
     ]) {
@@ -422,5 +430,27 @@ describe('an ingress', () => {
       );
     }
     expect(() => restateEndpoint({} as never)).toThrow(expect.objectContaining({ code: 'invalid_options' }));
+  });
+
+  it('takes only what can be listened on', async () => {
+    const endpoint = restateEndpoint(new Troupe());
+    for (const where of [[-1], [NaN], [70_000], ['9999'], [null], [0, ''], [0, 5]]) {
+      await expect(
+        endpoint.listen(...(where as [number, string])),
+        JSON.stringify(where),
+      ).rejects.toMatchObject({
+        code: 'invalid_options',
+      });
+    }
+    expect(await endpoint.listen()).toBeGreaterThan(0);
+    await endpoint.close();
+  });
+
+  it('keeps what is asked for as long as may be asked for', async () => {
+    const troupe = new Troupe();
+    const endpoint = restateEndpoint(troupe, { retentionMs: 315_360_000_000, hungAfterMs: 315_360_000_000 });
+    await scene.server.register(`http://127.0.0.1:${await endpoint.listen()}`);
+    await endpoint.close();
+    await troupe.close();
   });
 });
