@@ -21,6 +21,8 @@ export class LinkedEngine implements Engine {
   readonly admission: LinkedAdmission;
   /** Budgets of the runs of this invocation that replicates share. */
   readonly budgets = new Set<LinkedBudget>();
+  /** Bytes of the calls that have landed. */
+  private kept = 0;
 
   constructor(
     private readonly host: Host,
@@ -37,11 +39,12 @@ export class LinkedEngine implements Engine {
     const { tool, options } = call;
     const kept = context.run<StepRecord>(
       `${tool.name} ${options.attempt}${options.isHedge ? ' (hedge)' : ''}`,
-      () => makeStep(call, make, attemptCompletedSignal, this.startNested),
+      () => makeStep(call, make, attemptCompletedSignal, this.startNested, this.kept),
       { serde: serde.json as Serde<StepRecord> },
     );
     return new Promise((resolve) => {
       this.journal.expect(kept, (record, failure) => {
+        this.kept += record?.bytes ?? 0;
         // Left behind: what it answers now is nobody's.
         if (call.isSettled) return;
         if (record) {

@@ -13,6 +13,7 @@ import type { Host } from '../runtime/host.js';
 import type { Participant } from '../runtime/participant.js';
 import { ReplicateRun } from '../runtime/replicate.js';
 import type { Supervisor } from '../runtime/replica.js';
+import { fittingReplicate } from './fitting.js';
 import { Invocation } from './invocation.js';
 import type { JournalContext } from './journal.js';
 import { LinkedBudget } from './linked-budget.js';
@@ -54,7 +55,7 @@ export async function replicateInvocation(
   journal.onCancelled(() => replica.stop('cancelled'));
   replica.queue();
   await invocation.work(() => status !== undefined);
-  return {
+  return fittingReplicate({
     status: status!,
     report: replica.report(status!),
     answerBytes: replica.answerBytes,
@@ -68,7 +69,7 @@ export async function replicateInvocation(
     events: owner.events,
     limit: owner.limit,
     at: journal.now(),
-  };
+  });
 }
 
 /** What stands for the run in a replicate's invocation: it hears what its replicate says, and has no chart of its own. */

@@ -20,6 +20,7 @@ import { parseArguments } from '../runtime/arguments.js';
 import { MAX_REQUEST_BYTES, type Host } from '../runtime/host.js';
 import type { Run } from '../runtime/run-handle.js';
 import type { StartRequest } from '../runtime/starter.js';
+import { fittingAnswer } from './fitting.js';
 import { Invocation } from './invocation.js';
 import type { Journal, JournalContext } from './journal.js';
 import { LinkedBudget } from './linked-budget.js';
@@ -84,7 +85,7 @@ export async function runInvocation(
     () => followers.tell(settled !== undefined),
   );
   for (const budget of invocation.engine.budgets) budget.end();
-  return answerOf(message, events, settled!);
+  return fittingAnswer(answerOf(message, events, settled!));
 }
 
 /** What time it is, and how the providers are that will be asked first: whatever is needed, at once. */

@@ -8,6 +8,7 @@ import type { Call } from '../runtime/call.js';
 import { chargeRead, pass, readEmission, type ReadEmission } from '../runtime/call-context.js';
 import { systemClock } from '../runtime/clock.js';
 import { NestedRuns } from '../runtime/nested-runs.js';
+import { fittingStep } from './fitting.js';
 import { JOURNAL_VERSION } from './wire.js';
 import { recordThrown, reviveThrown, shortened, type ThrownRecord } from './thrown.js';
 
@@ -25,6 +26,8 @@ export interface StepRecord {
   readonly version: number;
   readonly outcome: Exclude<ToolCallOutcome, { kind: 'threw' }> | ThrownOutcome;
   readonly notes: readonly Note[];
+  /** How much of it there is, as JSON. */
+  readonly bytes: number;
   /** When it ended, in epoch milliseconds. */
   readonly at: number;
 }
@@ -49,27 +52,38 @@ export type StartNested = (
   },
 ) => Promise<OrchestrationOutput>;
 
-/** Of what a tool sends during one call, as a journal keeps it: a server takes no entry over 32 MiB. */
+/** Of what a tool sends during one call, as a journal keeps it. */
 const MAX_NOTE_BYTES = 4 * 1024 * 1024;
 
 const nextTurn = globalThis.setImmediate;
 
-/** Makes a call in this process, and records all that came of it. */
+/**
+ * Makes a call in this process, and records all that came of it.
+ *
+ * @param kept bytes of the records before.
+ */
 export async function makeStep(
   call: Call,
   make: MakeCall,
   attemptEnded: AbortSignal,
   startNested: StartNested,
+  kept: number,
 ): Promise<StepRecord> {
   // In a journal that is read again, what stopped the call comes right after it: then it is not made again.
   await new Promise<void>((resolve) => nextTurn(resolve));
   if (call.aborted)
-    return { version: JOURNAL_VERSION, outcome: { kind: 'unwanted' }, notes: [], at: Date.now() };
+    return { version: JOURNAL_VERSION, outcome: { kind: 'unwanted' }, notes: [], bytes: 0, at: Date.now() };
   const context = new StepContext(call, attemptEnded, startNested);
   const outcome = await make(context);
   await context.close();
   const at = Date.now();
-  return { version: JOURNAL_VERSION, outcome: context.recordOf(outcome), notes: context.notes, at };
+  const record = {
+    version: JOURNAL_VERSION,
+    outcome: context.recordOf(outcome),
+    notes: context.notes,
+    at,
+  };
+  return fittingStep(record, kept);
 }
 
 /** Lets a run have what its call did: the same whether it was made just now, or read from the journal. */
