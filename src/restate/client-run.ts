@@ -329,6 +329,8 @@ export class ClientRun {
   }
 
   private snapshot(): RunSnapshot {
+    // The next one knows, if this one does not.
+    this.learnInvocation().catch(() => {});
     const { runId, traceId, elapsedMs, isEnded } = this.participant;
     const state = isEnded ? 'ended' : this.invocation === undefined ? 'handing in' : 'on Restate';
     const usage = NO_USAGE;

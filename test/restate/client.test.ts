@@ -143,6 +143,16 @@ describe('the invocation of a run', () => {
     });
   });
 
+  it('is learned of for who looks at a run', async () => {
+    await withTool([slow(500, ok(1))], async (client) => {
+      const run = client.start(asked());
+      expect(run.snapshot().state).toBe('handing in');
+      await until(() => run.snapshot().state === 'on Restate', 'it is on Restate');
+      await run.output;
+      expect(run.snapshot().state).toBe('ended');
+    });
+  });
+
   it('under a key is that of who began it, for who gets its answer later', async () => {
     await withTool([ok(1)], async (client) => {
       const first = client.start(keyed('whose'));
