@@ -1,7 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { InvalidOptionsError } from '../../src/core/errors.js';
-import { atLeastOne, callback, count, parseOptions, positive, withoutUndefined } from '../../src/core/parse.js';
+import {
+  atLeastOne,
+  callback,
+  count,
+  parseOptions,
+  positive,
+  withoutUndefined,
+} from '../../src/core/parse.js';
 
 const take = (schema: z.ZodType, value: unknown) => schema.safeParse(value).success;
 
