@@ -16,12 +16,18 @@ const MOST_BYTES = 31 * 1024 * 1024;
  * @param kept bytes of the calls before.
  */
 export function fittingStep(given: Omit<StepRecord, 'bytes'>, kept: number): StepRecord {
-  const record = { ...given, bytes: bytesOf(given) };
+  const record = sized(given);
   const { outcome } = record;
   // Errors and what a tool sent are cut to size where they are noted.
   if (outcome.kind !== 'answered' || kept + record.bytes <= MOST_BYTES) return record;
   const problem = `Its content is not usable: the calls of its run have over ${MOST_BYTES} bytes together, with metadata and events, more than Restate keeps.`;
-  return { ...record, bytes: 0, notes: [], outcome: { kind: 'invalid', problem, usage: outcome.usage } };
+  // What it has charged, and warned of, is kept.
+  const notes = given.notes.filter(({ kind }) => kind !== 'event');
+  return sized({ ...given, notes, outcome: { kind: 'invalid', problem, usage: outcome.usage } });
+}
+
+function sized(record: Omit<StepRecord, 'bytes'>): StepRecord {
+  return { ...record, bytes: bytesOf(record) };
 }
 
 /** The answer of a run: without what tools sent, and at last without content, where there is too much. */

@@ -11,13 +11,15 @@ it('an answer that Restate does not keep is not asked for again, and says so', a
   let calls = 0;
   const tool = defineTool({
     name: 't',
-    execute: ({ mib }: { mib: number }) => {
+    execute: ({ mib }: { mib: number }, _options, { budget }) => {
       calls += 1;
+      budget.charge({ totalTokens: 7 });
       return 'x'.repeat(mib * MIB);
     },
   });
   await served(scene.server, new Troupe({ tools: [tool], ...large }), async (client) => {
-    const { error } = await client.run({ toolName: 't', request: { mib: 40 } });
+    const { error, usage } = await client.run({ toolName: 't', request: { mib: 40 } });
+    expect(usage.totalTokens).toBe(7);
     expect(error).toMatchObject({
       code: 'invalid_output',
       message: expect.stringContaining('Restate keeps'),
