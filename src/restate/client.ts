@@ -24,9 +24,9 @@ export interface RestateClientOptions {
   reliable?: boolean;
   /** The retry part, for the runs of this client. What is shared is set on the Troupe that is served. */
   reliability?: RetryOptions;
-  /** Sent with every request, as for an authenticating proxy. */
+  /** Sent with every request, as for an authenticating proxy. None that a request has of its own, as `content-length`. */
   headers?: Readonly<Record<string, string>>;
-  /** How long to try again while Restate cannot be reached, in milliseconds. Default 60,000. */
+  /** How long to try again without a sign of life of Restate's, in milliseconds. Default 60,000. */
   reconnectMs?: number;
 }
 
