@@ -32,28 +32,38 @@ function sized(record: Omit<StepRecord, 'bytes'>): StepRecord {
 
 /** The answer of a run: without what tools sent, and at last without content, where there is too much. */
 export function fittingAnswer(answer: RunAnswer): RunAnswer {
-  if (bytesOf(answer) <= MOST_BYTES) return answer;
-  const brief = { ...answer, events: answer.events.filter(isBrief) };
-  if (bytesOf(brief) <= MOST_BYTES) return brief;
+  const fitting = fitted(answer);
+  if (fitting) return fitting;
   const error = new OrchestratorError(
     'internal',
     `The answer of the run has over ${MOST_BYTES} bytes, more than Restate keeps. Have it return less, or where it is.`,
   ).toJSON();
-  const { output, cause: _, ...rest } = brief;
+  const { output, cause: _, ...rest } = withoutPayloads(answer);
   const told = output && { ...output, status: 'failed' as const, content: undefined, error };
   return { ...rest, error, ...(told ? { output: told as typeof output } : {}) };
 }
 
 /** @throws {TerminalError} where an answer is too large whatever is left out: its bundle goes on without it. */
 export function fittingReplicate(answer: ReplicateAnswer): ReplicateAnswer {
-  if (bytesOf(answer) <= MOST_BYTES) return answer;
-  const brief = { ...answer, events: answer.events.filter(isBrief) };
-  if (bytesOf(brief) <= MOST_BYTES) return brief;
+  const fitting = fitted(answer);
+  if (fitting) return fitting;
   throw new TerminalError(`The replicate's answer has over ${MOST_BYTES} bytes, more than Restate keeps`);
 }
 
-function isBrief({ type }: RunEventBody): boolean {
-  return type !== 'delta' && type !== 'tool_event';
+interface WithEvents {
+  readonly events: readonly RunEventBody[];
+}
+
+/** As it is, or without what tools sent; undefined: it is too large all the same. */
+function fitted<A extends WithEvents>(answer: A): A | undefined {
+  if (bytesOf(answer) <= MOST_BYTES) return answer;
+  const brief = withoutPayloads(answer);
+  return bytesOf(brief) <= MOST_BYTES ? brief : undefined;
+}
+
+function withoutPayloads<A extends WithEvents>(answer: A): A {
+  const events = answer.events.filter(({ type }) => type !== 'delta' && type !== 'tool_event');
+  return { ...answer, events };
 }
 
 function bytesOf(value: unknown): number {
