@@ -71,20 +71,20 @@ function areHeaders(headers: Record<string, string>): boolean {
   }
 }
 
-function isPlainAddress(text: string): boolean {
-  // What is no address at all is told as that.
-  if (!URL.canParse(text)) return true;
-  const { username, password, search, hash } = new URL(text);
-  return username + password + search + hash === '';
+/** @throws {InvalidOptionsError} which does not show the address: it may hold a password. */
+function checkPlain(ingress: string): void {
+  const { username, password, search, hash } = new URL(ingress);
+  if (username + password + search + hash === '') return;
+  throw new InvalidOptionsError(
+    'Option `options.ingress` must be an address alone, without credentials or query: credentials go into `headers`.',
+  );
 }
 
 /** Restate tries for ever to reach what is no id at all. */
 const INVOCATION = /^inv_[0-9A-Za-z]{34}$/u;
 
 const schema = z.strictObject({
-  ingress: z
-    .url({ protocol: /^https?$/ })
-    .refine(isPlainAddress, { message: 'must be an address alone; credentials go into `headers`' }),
+  ingress: z.url({ protocol: /^https?$/ }),
   reliable: z.boolean().optional(),
   reliability: z.custom<RetryOptions>().optional(),
   headers: z
@@ -104,6 +104,7 @@ const schema = z.strictObject({
  */
 export function restateClient(options: RestateClientOptions): RestateOrchestrator {
   const given = parseOptions(schema, options, 'options');
+  checkPlain(given.ingress);
   const isReliable = given.reliable ?? true;
   const ingress = new Ingress({
     url: given.ingress.replace(/\/+$/u, ''),

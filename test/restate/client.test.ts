@@ -423,6 +423,7 @@ describe('an ingress', () => {
         expect.objectContaining({ code: 'invalid_options' }),
       );
     }
+    expect(() => restateClient({ ingress: 'http://ann:secret@127.0.0.1' })).not.toThrow('secret');
     for (const options of [
       { identityKeys: ['no key'] },
       { planner: {} },
